@@ -7,8 +7,8 @@ import { CELL_HEAD, Table, isPassed } from "./table/table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
- * its cell. Here the waits overlap: of up to 256 keys all hashes are computed, then all home groups are asked for, then all
- * cells are found, and only then is one after the other decided, from the cache.
+ * its cell. Here the waits overlap: of up to 256 keys all hashes are computed, then all home groups are asked for, then
+ * all cells are found, and only then is one after the other decided, from the cache.
  *
  * About one key in eight found its home group full and is in a later one. Those are set aside without a branch, and
  * their next groups asked for together: looked for one by one, each would wait for memory alone.

@@ -22,9 +22,9 @@ function ancestor(from: Limit, rule: Rule, index: i32): i32 {
 }
 
 /**
- * Carries every key of which something is used from one limit to another, which replaces it: used units stay used, capped
- * at the new capacity, as a charge made now; blocks and statistics move as they are. False without memory, with `to` only
- * partly filled.
+ * Carries every key of which something is used from one limit to another, which replaces it: used units stay used,
+ * capped at the new capacity, as a charge made now; blocks and statistics move as they are. False without memory, with
+ * `to` only partly filled.
  */
 export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
   startWalk(0, 0)

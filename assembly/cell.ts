@@ -82,8 +82,8 @@ export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
 }
 
 /**
- * Finds the memory that a charge of every rule needs. False where there is none: what the states say is as it was, so none
- * is healed for it. Healing moves a state as a whole, and with it what a charge needs.
+ * Finds the memory that a charge of every rule needs. False where there is none: what the states say is as it was, so
+ * none is healed for it. Healing moves a state as a whole, and with it what a charge needs.
  */
 export function reserveStates(limit: Limit, states: usize, nowMs: i64): bool {
   for (let index = 0; index < limit.ruleCount; index++) {

@@ -69,7 +69,9 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
   return decideRules(limit, hash, cell, cost, nowMs, charging)
 }
 
-/** Charges one unit. Where the answer can be told in short it is, and `BRIEF` added to the outcome; else as `decideAt`. */
+/**
+ * Charges one unit. Where the answer can be told in short it is, and `BRIEF` added to the outcome; else as `decideAt`.
+ */
 // @ts-ignore: decorator
 @inline
 export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
@@ -105,7 +107,9 @@ function tellNoRoom(): void {
   store<f64>(verdict, <f64>roomRule, 16)
 }
 
-/** States for an admitted key that has none: new ones where it is charged, else empty ones. 0 where there is no room. */
+/**
+ * States for an admitted key that has none: new ones where it is charged, else empty ones. 0 where there is no room.
+ */
 function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
   if (charging) {
     const made = newCell(limit, hash, nowMs)
@@ -179,8 +183,8 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   }
 
   let leastRemaining: i64 = 0
-  // A charge counts from the earliest time of its states, as the charge left them: a later one would say that less of it
-  // has leaked since than has.
+  // A charge counts from the earliest time of its states, as the charge left them: a later one would say that less of
+  // it has leaked since than has.
   let chargedAtMs = i64.MAX_VALUE
   for (let index = 0; index < ruleCount; index++) {
     const rule = ruleAt(limit, index)
@@ -211,7 +215,9 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   return outcome
 }
 
-/** Charges as `decide` does, and returns only whether it was admitted. A denial is neither counted nor starts a block. */
+/**
+ * Charges as `decide` does, and returns only whether it was admitted. A denial is neither counted nor starts a block.
+ */
 export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
   if (cost == 0) return decide(limit, hash, 0, nowMs, true) == ADMITTED
   if (cost > limit.maximumCost || (limit.blocks.count > 0 && blockedUntil(limit, hash) > nowMs)) return false

@@ -3,9 +3,9 @@ import { firstSegmentAt, segmentAt, startRounds } from "./table/segment"
 import { Segment, Table, chunkBytes, chunkOf } from "./table/table"
 
 /*
- * A table as it lies in memory, in records of one chunk each: to dump a table or to restore it costs about as much as to
- * copy it. There is no pointer in a record, so it fits wherever memory is. (A sliding log's cells have pointers to their
- * rings: those are saved cell by cell.)
+ * A table as it lies in memory, in records of one chunk each: to dump a table or to restore it costs about as much as
+ * to copy it. There is no pointer in a record, so it fits wherever memory is. (A sliding log's cells have pointers to
+ * their rings: those are saved cell by cell.)
  *
  *   record  │ kind u32 │ bytes u32 │ table: depth u16, chunk groups u16 │ segment: index u32, depth u32, groups u32, count u32 │
  *           │ chunk u32 │ the chunk's groups, as in the table │

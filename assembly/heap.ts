@@ -16,7 +16,9 @@ const PAGE: usize = 65536
 /** Memory grows by an eighth, and by at least so many pages: each growth may start a garbage collection of the host. */
 const GROW_PAGES: usize = 16
 
-/** Blocks of a cache line lie side by side, many on a page: what a search passes through stays in the machine's caches. */
+/**
+ * Blocks of a cache line lie side by side, many on a page: what a search passes through stays in the machine's caches.
+ */
 const LINE: usize = 64
 const LINES_AT_ONCE: usize = 64
 /** So much after a block may be read: a search asks for two lines of each group, and a group may be shorter. */

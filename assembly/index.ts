@@ -181,7 +181,10 @@ export function limitBlocks(limit: usize): f64 {
   return limit == 0 ? 0 : <f64>changetype<Limit>(limit).blocks.count
 }
 
-/** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory, or while it is saved. */
+/**
+ * Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory, or
+ * while it is saved.
+ */
 export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
   if (from == 0 || to == 0 || !isTime(nowMs) || changetype<Limit>(from).isSaving) return 0
   // The new limit's keys have other hashes from here on.
@@ -205,7 +208,9 @@ export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 
   return decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
 }
 
-/** The key of the last `checkUnit`: its limit, its hash, where its cell was, and the count of the table's changes then. */
+/**
+ * The key of the last `checkUnit`: its limit, its hash, where its cell was, and the count of the table's changes then.
+ */
 let lastLimit: usize = 0
 let lastLength: i32 = 0
 let lastHash: u64 = 0
@@ -213,8 +218,8 @@ let lastCell: usize = 0
 let lastChanges: u32 = 0
 
 /**
- * `check` for a cost of 1. Where the answer is short, it is written to the brief buffer instead of the verdict buffer, and
- * `BRIEF` is added to the outcome.
+ * `check` for a cost of 1. Where the answer is short, it is written to the brief buffer instead of the verdict buffer,
+ * and `BRIEF` is added to the outcome.
  */
 export function checkUnit(limit: usize, keyLength: i32, nowMs: f64): i32 {
   if (!isCall(limit, keyLength)) return BAD_ARGUMENT
@@ -228,8 +233,8 @@ export function checkUnit(limit: usize, keyLength: i32, nowMs: f64): i32 {
 }
 
 /**
- * `checkUnit` where the key buffer holds what it held at the last `checkUnit` that was no `BAD_ARGUMENT`. If the limit is
- * the same too, the key is neither hashed nor looked for again, unless a key came or went meanwhile.
+ * `checkUnit` where the key buffer holds what it held at the last `checkUnit` that was no `BAD_ARGUMENT`. If the limit
+ * is the same too, the key is neither hashed nor looked for again, unless a key came or went meanwhile.
  */
 export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
   if (limit == 0 || limit != lastLimit) return checkUnit(limit, lastLength, nowMs)
@@ -291,8 +296,8 @@ export function checkMany(
 /**
  * `check` for many keys, each at a time of its own, until one is not admitted. Key i is the bytes from `spans[2i]` to
  * `spans[2i + 1]` (u32) after `keys`, with 16 readable bytes behind the last; it costs `costs[i]` (u32) at `times[i]`
- * (f64). Where `keySet` is a set and not 0, the key goes into it, and `costs[i]` becomes 1 if it is new there, else 0. How
- * many were admitted; a key or a time out of range ends them too.
+ * (f64). Where `keySet` is a set and not 0, the key goes into it, and `costs[i]` becomes 1 if it is new there, else 0.
+ * How many were admitted; a key or a time out of range ends them too.
  */
 export function admitMany(
   limit: usize,
@@ -345,7 +350,9 @@ export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f6
   return ADMITTED
 }
 
-/** The time from which a rule's state of a key counts; Infinity where nothing is used, 0 for an argument out of range. */
+/**
+ * The time from which a rule's state of a key counts; Infinity where nothing is used, 0 for an argument out of range.
+ */
 export function since(limit: usize, keyLength: i32, rule: i32, nowMs: f64): f64 {
   if (!isCall(limit, keyLength) || !isTime(nowMs)) return 0
   const self = changetype<Limit>(limit)
@@ -374,7 +381,9 @@ export function blockedUntil(limit: usize, keyLength: i32): f64 {
   return <f64>blocks.blockedUntil(self, hashOf(self, keyLength))
 }
 
-/** Makes a key's quota full and ends its block. 1 where either was held, also where it said nothing any more, else 0. */
+/**
+ * Makes a key's quota full and ends its block. 1 where either was held, also where it said nothing any more, else 0.
+ */
 export function reset(limit: usize, keyLength: i32, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
@@ -430,26 +439,30 @@ export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, ro
 }
 
 /**
- * Puts saved cells back that lie one after the other. 1, or 0 where the bytes cannot be cells, a key is there already, or
- * there is no memory: then those before are back. They are put back past `maxKeys` too, since usage that was saved is not
- * forgotten; new keys bring their number down again.
+ * Puts saved cells back that lie one after the other. 1, or 0 where the bytes cannot be cells, a key is there already,
+ * or there is no memory: then those before are back. They are put back past `maxKeys` too, since usage that was saved
+ * is not forgotten; new keys bring their number down again.
  */
 export function loadCells(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
   return i32(savedCell.loadCells(changetype<Limit>(limit), kind, input, bytes))
 }
 
-/** 1 where each of the saved cells that lie one after the other is held exactly so, else 0, also without memory to compare. */
+/**
+ * 1 where each of the saved cells that lie one after the other is held exactly so, else 0, also without memory to
+ * compare.
+ */
 export function hasCells(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
   return i32(savedCell.hasCells(changetype<Limit>(limit), kind, input, bytes))
 }
 
 /**
- * Starts to save all cells as they are now, little by little: other calls may come between. Cells that are idle and blocks
- * that have ended at `idleAtMs`, or none where it is −1, are dropped, and statistics that were counted last before
- * `statsSinceMs`. 1, or 0 where a save is under way, or `maxKeys` is less than 2³² − 1: a key that comes may then drop others.
- * Where there is no memory for a cell, no cells are told any more, but all that is to be dropped still is.
+ * Starts to save all cells as they are now, little by little: other calls may come between. Cells that are idle and
+ * blocks that have ended at `idleAtMs`, or none where it is −1, are dropped, and statistics that were counted last
+ * before `statsSinceMs`. 1, or 0 where a save is under way, or `maxKeys` is less than 2³² − 1: a key that comes may
+ * then drop others. Where there is no memory for a cell, no cells are told any more, but all that is to be dropped
+ * still is.
  */
 export function saveBegin(limit: usize, idleAtMs: f64, statsSinceMs: f64): i32 {
   if (limit == 0 || (idleAtMs != -1 && !isTime(idleAtMs)) || !isTime(statsSinceMs)) return 0
@@ -463,14 +476,17 @@ export function saveMore(limit: usize, bytes: usize): i32 {
 }
 
 /**
- * A block of saved cells, to be given back by `memoryGive`, or 0: u32 of the core's own, kind, bytes of the cells, bytes of
- * the block; then the cells.
+ * A block of saved cells, to be given back by `memoryGive`, or 0: u32 of the core's own, kind, bytes of the cells,
+ * bytes of the block; then the cells.
  */
 export function saveTake(limit: usize): usize {
   return limit == 0 ? 0 : save.takeBlock(changetype<Limit>(limit))
 }
 
-/** Ends a save, also before it is complete. 1 where it is: `saveMore` came to the end, and there was memory for every cell. */
+/**
+ * Ends a save, also before it is complete. 1 where it is: `saveMore` came to the end, and there was memory for every
+ * cell.
+ */
 export function saveEnd(limit: usize): i32 {
   return limit == 0 ? 0 : i32(save.endSave(changetype<Limit>(limit)))
 }
@@ -481,8 +497,8 @@ export function dumpStart(): void {
 }
 
 /**
- * Bytes of all records of kind `CELLS`, `BLOCKS` or `STATS`. 0 also for the cells of a limit with a `SLIDING_WINDOW_LOG`,
- * which are saved one by one.
+ * Bytes of all records of kind `CELLS`, `BLOCKS` or `STATS`. 0 also for the cells of a limit with a
+ * `SLIDING_WINDOW_LOG`, which are saved one by one.
  */
 export function dumpBytes(limit: usize, kind: i32): f64 {
   return isDumped(limit, kind) ? dump.dumpBytes(savedCell.tableOf(changetype<Limit>(limit), kind)) : 0

@@ -18,14 +18,17 @@ import { nextCell, startWalk } from "./table/walk"
  *   blocks  hash → the time until which the key is denied (f64)
  *   stats   hash → counts, where asked for
  *
- * This file says what a limit is, and makes and frees it. What is done with its keys has files of its own: decide, usage,
- * block, stats; cell, room and sweep are about cells that come and go.
+ * This file says what a limit is, and makes and frees it. What is done with its keys has files of its own: decide,
+ * usage, block, stats; cell, room and sweep are about cells that come and go.
  */
 
 /** What happens to a new key when `maxKeys` are held and none of its neighbours is idle. */
 export const EVICT_NEAREST_FULL: i32 = 0
 export const DENY_NEW: i32 = 1
-/** There is no bound, and only a refund, a reset, a sweep or a save drops a cell: so the calls alone decide what is held. */
+/**
+ * There is no bound, and only a refund, a reset, a sweep or a save drops a cell: so the calls alone decide what is
+ * held.
+ */
 export const KEEP_ALL: i32 = 2
 
 @unmanaged
@@ -38,7 +41,10 @@ export class Limit {
   maximumCost: i64
   maxKeys: u32
   keepsStats: bool
-  /** Decided in one pass, by `decideFast`, while nobody is blocked: one rule that fits it, no blocks of its own, no statistics. */
+  /**
+   * Decided in one pass, by `decideFast`, while nobody is blocked: one rule that fits it, no blocks of its own, no
+   * statistics.
+   */
   hasFastPath: bool
   /** Has the fast path, and what a charge of one unit says can be told in short. */
   hasBriefAnswer: bool

@@ -10,12 +10,16 @@ import { NEIGHBOURS, homeSlot, nextCell, segmentIndex, startWalk } from "./table
  * Room for a new key: what is idle goes first, then, at the bound, what is nearest to idle.
  */
 
-/** Time until there is room for the key that was refused last: then its nearest neighbour is idle, if memory is left. */
+/**
+ * Time until there is room for the key that was refused last: then its nearest neighbour is idle, if memory is left.
+ */
 export let roomAfterMs: i64 = 0
 /** The rule under which that neighbour is full last. */
 export let roomRule: i32 = 0
 
-/** Makes room for a key at `maxKeys`: idle neighbours go, else the neighbour nearest to full, if that may be forgotten. */
+/**
+ * Makes room for a key at `maxKeys`: idle neighbours go, else the neighbour nearest to full, if that may be forgotten.
+ */
 export function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
   const segment = segmentIndex(limit.cells, hash)
   const slot = homeSlot(limit.cells, hash)

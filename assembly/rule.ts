@@ -1,8 +1,8 @@
 /** The most rules of a limit. */
 export const MAX_RULES: i32 = 8
 /**
- * How many numbers the host writes per rule, each an f64: algorithm, capacity, N, P, period, offset, units of a step, time
- * of a step.
+ * How many numbers the host writes per rule, each an f64: algorithm, capacity, N, P, period, offset, units of a step,
+ * time of a step.
  */
 export const RULE_FIELDS: i32 = 8
 /** What the host writes as `offsetMs` for windows that start with a key's first charge. */

@@ -21,11 +21,12 @@ import {
 
 /*
  * All cells of a limit as they are at one moment, saved little by little while it goes on being used. A walk over all
- * groups of its tables saves what lies there; a call about a key first saves the groups that it may look at, if the walk
- * has not come to them. The cells that a save is to drop go when their group is saved, so no call ever finds one of them.
+ * groups of its tables saves what lies there; a call about a key first saves the groups that it may look at, if the
+ * walk has not come to them. The cells that a save is to drop go when their group is saved, so no call ever finds one
+ * of them.
  *
- * Where there is no memory for a cell, the save is lost: nothing more is saved, and what was is freed. It still goes on to
- * its end, and drops what it is to drop, since whoever began it counts on that.
+ * Where there is no memory for a cell, the save is lost: nothing more is saved, and what was is freed. It still goes on
+ * to its end, and drops what it is to drop, since whoever began it counts on that.
  *
  * Saved cells lie in blocks, which the host takes:
  *
@@ -160,7 +161,8 @@ export function saveMore(limit: Limit, budget: usize): bool {
       save.segment = 0
       continue
     }
-    // A segment that several entries show belongs to the first of them. One that splits while the walk goes on was saved.
+    // A segment that several entries show belongs to the first of them. One that splits while the walk goes on was
+    // saved.
     const segment = firstSegmentAt(table, save.segment)
     done += LOOK_BYTES
     if (segment === null || save.group >= segment.groups) {

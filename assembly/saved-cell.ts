@@ -103,8 +103,8 @@ function areWhole(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
 }
 
 /**
- * Puts saved cells back that lie one after the other. False at the first that cannot be, also without memory; those before
- * it then are back. Where the bytes are not whole cells, none is.
+ * Puts saved cells back that lie one after the other. False at the first that cannot be, also without memory; those
+ * before it then are back. Where the bytes are not whole cells, none is.
  */
 export function loadCells(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
   if (!areWhole(limit, kind, input, bytes)) return false
@@ -115,7 +115,10 @@ export function loadCells(limit: Limit, kind: i32, input: usize, bytes: usize): 
   return true
 }
 
-/** Whether each of the saved cells that lie one after the other is held as it was saved. False without memory to compare. */
+/**
+ * Whether each of the saved cells that lie one after the other is held as it was saved. False without memory to
+ * compare.
+ */
 export function hasCells(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
   if (!areWhole(limit, kind, input, bytes)) return false
   const end = input + bytes
@@ -127,7 +130,9 @@ export function hasCells(limit: Limit, kind: i32, input: usize, bytes: usize): b
   return true
 }
 
-/** Puts a saved cell into its table, where its hash must not be yet. False where it cannot be one, or without memory. */
+/**
+ * Puts a saved cell into its table, where its hash must not be yet. False where it cannot be one, or without memory.
+ */
 function loadCell(limit: Limit, kind: i32, input: usize): bool {
   const table = tableOf(limit, kind)
   const fixed = table.cellBytes

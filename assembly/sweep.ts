@@ -9,8 +9,8 @@ import { nextCell, startWalk, walkEnded, walkSegment, walkSlot } from "./table/w
  */
 
 /**
- * Removes idle cells and ended blocks among the next `budget` slots of each table, from where the last sweep stopped and
- * at most once around.
+ * Removes idle cells and ended blocks among the next `budget` slots of each table, from where the last sweep stopped
+ * and at most once around.
  */
 export function sweep(limit: Limit, nowMs: i64, budget: u32): u32 {
   return sweepTable(limit, limit.cells, nowMs, budget) + sweepTable(limit, limit.blocks, nowMs, budget)

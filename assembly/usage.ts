@@ -12,7 +12,9 @@ import { CELL_HEAD } from "./table/table"
  * What is used of a key's quota, changed without a question: charged, given back, forgotten.
  */
 
-/** Takes units whatever is left, into debt if need be; no units only heal the key. False where there is no room for it. */
+/**
+ * Takes units whatever is left, into debt if need be; no units only heal the key. False where there is no room for it.
+ */
 export function charge(limit: Limit, hash: u64, units: i64, nowMs: i64): bool {
   const held = findCell(limit.cells, hash)
   if (units == 0) {
@@ -50,7 +52,9 @@ export function refund(limit: Limit, hash: u64, units: i64, chargedAtMs: i64, no
   if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
 }
 
-/** The time from which a rule's state of a key counts; Infinity where nothing is used: a full quota has seen nothing. */
+/**
+ * The time from which a rule's state of a key counts; Infinity where nothing is used: a full quota has seen nothing.
+ */
 export function since(limit: Limit, hash: u64, index: i32, nowMs: i64): f64 {
   const cell = findCell(limit.cells, hash)
   if (cell == 0) return Infinity

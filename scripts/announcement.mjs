@@ -2,8 +2,8 @@
 const SLUICE = "node_modules/.bin/node dist/src/cli/main.node.js"
 
 /**
- * What can be asked of a Worker that serves on this machine. Its API answers under `API_HOST`, without it under every host
- * as long as there is no upstream, whose paths are its own.
+ * What can be asked of a Worker that serves on this machine. Its API answers under `API_HOST`, without it under every
+ * host as long as there is no upstream, whose paths are its own.
  *
  * @param {{ url: string, port: number, wranglerOptions: readonly string[] }} served
  */

@@ -107,7 +107,9 @@ function removeOrphans() {
   }
 }
 
-/** Modules of the dashboard that it has from where all others have it: what it has to know of policies, and of rates. */
+/**
+ * Modules of the dashboard that it has from where all others have it: what it has to know of policies, and of rates.
+ */
 const MODULES_OF_PAGES = {
   "policies.js": `
 export { formatDuration } from "./src/policy/format-duration.ts"

@@ -17,7 +17,9 @@ const ALLOWED = [
 ]
 const REQUIRED = ["LICENSE", "README.md", "CHANGELOG.md", "dist/core.wasm"]
 
-/** What packed pages lead to in the repository alone: what is run or read there, and pictures, a quarter of the package. */
+/**
+ * What packed pages lead to in the repository alone: what is run or read there, and pictures, a quarter of the package.
+ */
 const ONLY_IN_REPOSITORY = [/^examples\//, /^assembly\//, /^docs\/images\//, /^CONTRIBUTING\.md$/]
 
 /** Entries that only the runtime named can import; the tests of that runtime do. */

@@ -1,6 +1,6 @@
-// Adds to package-lock.json the optional packages of other platforms that it names but does not hold. An npm mirror that
-// lacks them leaves them out when a dependency is installed, and `npm ci` then refuses the lock. Run it after
-// `npm install` there; with a complete registry it finds nothing to do.
+// Adds to package-lock.json the optional packages of other platforms that it names but does not hold. An npm mirror
+// that lacks them leaves them out when a dependency is installed, and `npm ci` then refuses the lock. Run it after `npm
+// install` there; with a complete registry it finds nothing to do.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 

@@ -1,5 +1,6 @@
-// Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .sluice, apart for each port, and outlive any kill.
-// `npm start -- --port N`, or PORT in the environment, takes another port; other options go to wrangler.
+// Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .sluice, apart for each port, and
+// outlive any kill. `npm start -- --port N`, or PORT in the environment, takes another port; other options go to
+// wrangler.
 //
 //   npm start ── this file ── guard ── wrangler ── workerd
 //                               └──── one process group ─┘

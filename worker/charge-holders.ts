@@ -6,9 +6,10 @@ const MAX_HELD = 8_192
 /**
  * Which calls were told an admission that a caller named, so that none of them gives back what another was promised.
  *
- * A call that decides over several objects gives back what this one charged where another one denied. Meanwhile the same
- * call may have come again under the same id, and have been told the admission again. So it is given back once every call
- * that was told it has given it up. One that is not known here stays: that is stricter than it should be, never looser.
+ * A call that decides over several objects gives back what this one charged where another one denied. Meanwhile the
+ * same call may have come again under the same id, and have been told the admission again. So it is given back once
+ * every call that was told it has given it up. One that is not known here stays: that is stricter than it should be,
+ * never looser.
  */
 export class ChargeHolders {
   /** The calls by the receipts' ids, the oldest first. */

@@ -13,7 +13,9 @@ export interface CheckPart {
   readonly check: SubjectCheck
   readonly timeoutMs: number | undefined
   readonly policy: Policy
-  /** Where denials are remembered, if they are, and what the key is called there: it has no other name in its binding. */
+  /**
+   * Where denials are remembered, if they are, and what the key is called there: it has no other name in its binding.
+   */
   readonly denialCache: DenialCache | null
   readonly cacheName: string
   /** Lets work go on when this is answered. */

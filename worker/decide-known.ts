@@ -16,8 +16,8 @@ export interface AcrossDecision {
 const BESIDE_TIMEOUT_MS = 500
 
 /**
- * Decides checks of which one is known to be denied, or to be held for too long, and charges nothing. Of the others it is
- * told what is known of them; where `looksBeside`, of some that are not known what a look finds.
+ * Decides checks of which one is known to be denied, or to be held for too long, and charges nothing. Of the others it
+ * is told what is known of them; where `looksBeside`, of some that are not known what a look finds.
  *
  * @param groups the same checks by their objects
  * @returns `null` where nothing is known that decides: all are to be charged
@@ -38,7 +38,9 @@ export function decideKnown(
   }))
 }
 
-/** Groups of which something is not told yet, as many as may be looked at beside a denial: ever new keys cost no more. */
+/**
+ * Groups of which something is not told yet, as many as may be looked at beside a denial: ever new keys cost no more.
+ */
 function groupsToLookAt(
   groups: readonly ObjectParts[],
   told: readonly (Decision | null)[],
@@ -50,7 +52,9 @@ function groupsToLookAt(
   return wanted.slice(0, denialCache?.looks.take(cacheName!, wanted.length) ?? 0)
 }
 
-/** Decisions of which some are missing: those that an object of `groups` has are looked at, of others nothing is told. */
+/**
+ * Decisions of which some are missing: those that an object of `groups` has are looked at, of others nothing is told.
+ */
 async function completed(
   decisions: readonly (Decision | null)[],
   parts: readonly CheckPart[],

@@ -23,8 +23,8 @@ import { show } from "../src/types/errors.js"
 import { PLACEMENT_KINDS, type Placement } from "./object-calls.js"
 
 /**
- * Units of a hot key that an isolate draws at once and spends without a call, by whichever limiter of the same namespace,
- * policy and options; where `owner` is a function, each limiter draws and spends its own.
+ * Units of a hot key that an isolate draws at once and spends without a call, by whichever limiter of the same
+ * namespace, policy and options; where `owner` is a function, each limiter draws and spends its own.
  *
  * A check that costs more than a quarter of `units`, and more than 1, is asked of the object all the same. What was
  * spent from a lease can be refunded while the lease lasts, at most `ttl`; afterwards its units come back with time.
@@ -43,10 +43,10 @@ export interface LeaseOptions {
 export interface EdgeLimiterOptions extends Placement {
   /**
    * What sets the keys of this limit apart from those of others in the same namespace, printable ASCII. Under one name
-   * the objects take a changed policy over with what was used, and of two in use at a time the newer one decides; so give
-   * two limits two names; policies among which `rateLimit` chooses have objects of their own all the same. The default is
-   * the name of the policy's only rule where it has one, else that of the limit in a configuration or in `limits` of
-   * `rateLimit`, else the policy itself: then a changed policy starts with fresh keys.
+   * the objects take a changed policy over with what was used, and of two in use at a time the newer one decides; so
+   * give two limits two names; policies among which `rateLimit` chooses have objects of their own all the same. The
+   * default is the name of the policy's only rule where it has one, else that of the limit in a configuration or in
+   * `limits` of `rateLimit`, else the policy itself: then a changed policy starts with fresh keys.
    */
   readonly name?: string | undefined
   /** Whose limit it is, any text: each tenant has objects of its own under the same name. */
@@ -59,29 +59,29 @@ export interface EdgeLimiterOptions extends Placement {
    */
   readonly owner?: string | ((key: string) => string) | undefined
   /**
-   * When an admission may be told: `"always"` (default) when its charge is on disk, `"ahead"` when a grant of units that
-   * covers it is, `"batch"` at once.
+   * When an admission may be told: `"always"` (default) when its charge is on disk, `"ahead"` when a grant of units
+   * that covers it is, `"batch"` at once.
    */
   readonly sync?: SyncMode | undefined
   /** Where denials are remembered; default one for the whole namespace. `false` asks the object each time. */
   readonly denialCache?: DenialCache | false | undefined
   /**
-   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not of a
-   * `leaky_bucket`, and not beside several limits of `rateLimit`, which are asked together. Requests wait for each
+   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not of
+   * a `leaky_bucket`, and not beside several limits of `rateLimit`, which are asked together. Requests wait for each
    * other's draws, which takes a compatibility date of 2024-10-14 or later.
    */
   readonly lease?: LeaseOptions | "auto" | undefined
   /**
-   * How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll`, and for a check
-   * that waits to share a call, 5,000. For units that another request draws, a check waits 2,000 at most, or this where it
-   * is less.
+   * How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll`, and for a
+   * check that waits to share a call, 5,000. For units that another request draws, a check waits 2,000 at most, or this
+   * where it is less.
    */
   readonly timeoutMs?: number | undefined
   /**
    * Lets work go on when the request is answered, such as `waitUntil` of `cloudflare:workers`, so that leases of idle
-   * keys are given back, and checks of one object that come at the same time share calls: one of their requests makes the
-   * call for all, which must not end with it. The middleware does so by itself. Without it each check is a call, as with
-   * a compatibility date before 2024-10-14.
+   * keys are given back, and checks of one object that come at the same time share calls: one of their requests makes
+   * the call for all, which must not end with it. The middleware does so by itself. Without it each check is a call, as
+   * with a compatibility date before 2024-10-14.
    */
   readonly background?: ((work: Promise<unknown>) => void) | undefined
 }

@@ -42,8 +42,9 @@ const sharedCaches = new WeakMap<object, DenialCache>()
 /**
  * A limiter whose counts live in Durable Objects, one for each key: exact and durable wherever the requests come in.
  *
- * Input is checked here, so what cannot be costs no call. A denial is remembered until its retry time, so that repeating
- * the question costs none either. A call that may have charged is never repeated, unless its `id` makes that harmless.
+ * Input is checked here, so what cannot be costs no call. A denial is remembered until its retry time, so that
+ * repeating the question costs none either. A call that may have charged is never repeated, unless its `id` makes that
+ * harmless.
  *
  * @example
  * ```ts
@@ -81,7 +82,9 @@ export class EdgeLimiter implements Limiter {
   readonly #leased: LeasedChecks | null
   readonly #maximumCost: number
 
-  /** @throws {PolicyError} where the policy is not valid; {RangeError} where the binding is none, or an option is not */
+  /**
+   * @throws {PolicyError} where the policy is not valid; {RangeError} where the binding is none, or an option is not
+   */
   constructor(binding: DurableObjectNamespace<LimiterObject>, policy: PolicyInput, options: EdgeLimiterOptions = {}) {
     requireNamespace(binding)
     requireEdgeOptions(options)
@@ -156,12 +159,12 @@ export class EdgeLimiter implements Limiter {
   }
 
   /**
-   * All or nothing, in one round trip where all are admitted: the keys' objects are asked at the same time, and where one
-   * denies, what the others charged is given back. Keys of one object are one transaction. Under a policy with a `block`
-   * the objects are asked one after the other.
+   * All or nothing, in one round trip where all are admitted: the keys' objects are asked at the same time, and where
+   * one denies, what the others charged is given back. Keys of one object are one transaction. Under a policy with a
+   * `block` the objects are asked one after the other.
    *
-   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item
-   * names another limit; as `check`, when all was given back
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an
+   * item names another limit; as `check`, when all was given back
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireOwnItems(items, this.policy.name)

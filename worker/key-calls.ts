@@ -37,8 +37,8 @@ type Repeat = Pick<CallManner, "repeatable">
 type ObjectCall<T> = (stub: ObjectStub, subject: Subject) => Promise<T> | T
 
 /**
- * Calls about the keys of a limit, each to the key's object. What they tell of denials is remembered; and forgotten where
- * a call may change when a key is admitted.
+ * Calls about the keys of a limit, each to the key's object. What they tell of denials is remembered; and forgotten
+ * where a call may change when a key is admitted.
  */
 export class KeyCalls {
   readonly #parts: KeyCallsParts
@@ -135,7 +135,10 @@ export class KeyCalls {
     return { decision, denial }
   }
 
-  /** A call that may change when a key is admitted, or how long it waits: what was known before does not answer for that. */
+  /**
+   * A call that may change when a key is admitted, or how long it waits: what was known before does not answer for
+   * that.
+   */
   async change<T>(key: string, ask: ObjectCall<T>, manner: Repeat): Promise<T> {
     this.forgetDenial(key)
     try {

@@ -15,7 +15,10 @@ export interface VersionedOptions extends EdgeLimiterOptions {
   readonly [VERSION]?: number | undefined
 }
 
-/** Where the keys of a limit are: the object of each, what it is told there, and under which name a denial is remembered. */
+/**
+ * Where the keys of a limit are: the object of each, what it is told there, and under which name a denial is
+ * remembered.
+ */
 export class KeyPlaces {
   readonly #name: string
   readonly #shards: number | undefined

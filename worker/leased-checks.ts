@@ -69,8 +69,8 @@ export class LeasedChecks {
   /**
    * Spends units that are here, or draws some.
    *
-   * @returns `null` where others' draws were waited for in vain, the key is being reset, or there is no room for it: the
-   *   check is to ask for itself
+   * @returns `null` where others' draws were waited for in vain, the key is being reset, or there is no room for it:
+   *   the check is to ask for itself
    * @throws {CostError} {KeyError} {StoreUnavailable}; as `draw`
    */
   async check(key: string, cost: number): Promise<Decision | null> {
@@ -137,8 +137,8 @@ export class LeasedChecks {
   }
 
   /**
-   * Forgets a key whose quota `reset` makes full, and draws nothing for it meanwhile. Nobody could tell whether such a draw
-   * was before the reset, and its units are full again, or after it, and they are to be given back.
+   * Forgets a key whose quota `reset` makes full, and draws nothing for it meanwhile. Nobody could tell whether such a
+   * draw was before the reset, and its units are full again, or after it, and they are to be given back.
    */
   async forget<T>(key: string, reset: () => Promise<T>): Promise<T> {
     const begun = { key, sinceMs: Date.now() }

@@ -34,19 +34,21 @@ const NOTHING_TO_VERIFY: Verification = {
 }
 
 /**
- * The Durable Object that keeps one key of one limit, or a shard's or owner's many: a ledger, and the only writer of it.
+ * The Durable Object that keeps one key of one limit, or a shard's or owner's many: a ledger, and the only writer of
+ * it.
  *
  * An admission is answered when its charge is durable, or as `Subject.sync` says. Checks that arrive together share one
  * row. A denial writes nothing. When the keys have been full again for an hour and nobody asked, an alarm wipes the
- * storage, and nothing is left to pay for; the next check starts anew. A question writes nothing of its own, and holds no
- * wipe up. Where it is the first call after a crash under `ahead` or `batch`, or after an eviction under `batch`, opening
- * the log writes one row, which says that the log was left open.
+ * storage, and nothing is left to pay for; the next check starts anew. A question writes nothing of its own, and holds
+ * no wipe up. Where it is the first call after a crash under `ahead` or `batch`, or after an eviction under `batch`,
+ * opening the log writes one row, which says that the log was left open.
  *
  * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
  * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
- * are decided under the one in force, which the decision names. Where callers say which definition of the limit theirs is
- * of, the latest decides at once. A question is answered under the policy that would decide a check, and changes none.
- * Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities once.
+ * are decided under the one in force, which the decision names. Where callers say which definition of the limit theirs
+ * is of, the latest decides at once. A question is answered under the policy that would decide a check, and changes
+ * none. Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities
+ * once.
  */
 export class LimiterObject extends DurableObject {
   readonly #home: ObjectLedger
@@ -99,7 +101,8 @@ export class LimiterObject extends DurableObject {
    *
    * @param checks of one limit, each as for `decide`
    * @returns in their order the decision as from `decide`, or the error of this check alone
-   * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be lost
+   * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be
+   *   lost
    */
   async decideEach(text: SubjectText, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
     const sent = this.#reader.readText(text)

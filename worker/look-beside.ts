@@ -6,8 +6,8 @@ import type { CallManner, ObjectStub } from "./object-calls.js"
 import type { ObjectParts } from "./parts-by-object.js"
 
 /**
- * What checks of one object would be told, charging nothing: to be shown beside the denial of another. It is remembered.
- * What cannot be had is not known, so this never fails.
+ * What checks of one object would be told, charging nothing: to be shown beside the denial of another. It is
+ * remembered. What cannot be had is not known, so this never fails.
  */
 export async function lookBeside(parts: ObjectParts["parts"], manner: CallManner): Promise<readonly Decision[]> {
   const [{ object, calls }] = parts
@@ -22,7 +22,10 @@ export async function lookBeside(parts: ObjectParts["parts"], manner: CallManner
   })
 }
 
-/** What a look told lately, if only that it got no answer. What was admitted under an id is told again, which says nothing of other checks. */
+/**
+ * What a look told lately, if only that it got no answer. What was admitted under an id is told again, which says
+ * nothing of other checks.
+ */
 export function findBeside({ denialCache, cacheName, policy, check: { id, cost } }: CheckPart): Decision | null {
   return id === undefined ? (denialCache?.looks.find(cacheName, policy, cost) ?? null) : null
 }

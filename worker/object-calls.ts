@@ -7,18 +7,18 @@ import { withClass } from "./with-class.js"
 export type ObjectStub = DurableObjectStub<LimiterObject>
 
 /**
- * Where objects are made. What is none of the names below is refused, for a misspelt one would leave every request to the
- * fail mode: a name that Cloudflare adds later needs a later version of this package.
+ * Where objects are made. What is none of the names below is refused, for a misspelt one would leave every request to
+ * the fail mode: a name that Cloudflare adds later needs a later version of this package.
  */
 export interface Placement {
   /**
-   * Near what place new objects are made: `wnam`, `enam`, `sam`, `weur`, `eeur`, `apac`, `apac-ne`, `apac-se`, `oc`, `afr`
-   * or `me`.
+   * Near what place new objects are made: `wnam`, `enam`, `sam`, `weur`, `eeur`, `apac`, `apac-ne`, `apac-se`, `oc`,
+   * `afr` or `me`.
    */
   readonly locationHint?: DurableObjectLocationHint | undefined
   /**
-   * Where objects run and store: `eu`, `fedramp`, `fedramp-high` or `us`. Local workerd has no jurisdictions, and so cannot
-   * make a limiter with one: leave it out under `wrangler dev`.
+   * Where objects run and store: `eu`, `fedramp`, `fedramp-high` or `us`. Local workerd has no jurisdictions, and so
+   * cannot make a limiter with one: leave it out under `wrangler dev`.
    */
   readonly jurisdiction?: DurableObjectJurisdiction | undefined
 }

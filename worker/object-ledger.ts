@@ -14,8 +14,8 @@ const LINGER_MS = 3_600_000
 const MAX_ALARM_MS = Date.UTC(2189, 0, 1)
 
 /**
- * How long records may wait for others under `ahead`. Whatever is lost of them, the key's grant counts as used: so about
- * one row is written for each grant. Less time than an object without calls stays in memory.
+ * How long records may wait for others under `ahead`. Whatever is lost of them, the key's grant counts as used: so
+ * about one row is written for each grant. Less time than an object without calls stays in memory.
  */
 const AHEAD_FLUSH_MS = 5_000
 
@@ -51,8 +51,8 @@ export class ObjectLedger {
 
   /**
    * @param now the object's time, whole ms
-   * @param holdsMany whether it holds keys without end, such as a shard's: it may never rest, so the statistics of a key
-   *   go when nobody asked for so long, and a limit of which nothing is left
+   * @param holdsMany whether it holds keys without end, such as a shard's: it may never rest, so the statistics of a
+   *   key go when nobody asked for so long, and a limit of which nothing is left
    */
   constructor(storage: DurableObjectStorage, now: () => number, { holdsMany }: { readonly holdsMany: boolean }) {
     this.#storage = storage
@@ -71,8 +71,8 @@ export class ObjectLedger {
 
   /**
    * Hands the open ledger to a verb. There is no `await` between the look at it and the verb, so that an alarm cannot
-   * wipe the ledger under a check. Where the ledger is open, as it nearly always is, the verb is run at once. A policy that
-   * it put in place is in the file before it is answered, also where nothing was charged under it.
+   * wipe the ledger under a check. Where the ledger is open, as it nearly always is, the verb is run at once. A policy
+   * that it put in place is in the file before it is answered, also where nothing was charged under it.
    *
    * @param sync when an answer may be given; where callers differ, as the strictest of them says
    */
@@ -95,15 +95,16 @@ export class ObjectLedger {
   }
 
   /**
-   * `ask` for a verb that would change nothing where nothing is stored: there it is handed `null`, and nothing is written.
+   * `ask` for a verb that would change nothing where nothing is stored: there it is handed `null`, and nothing is
+   * written.
    */
   askStored<T>(sync: SyncMode, verb: (ledger: Ledger | null, nowMs: number) => T): Promise<Awaited<T>> {
     return this.#ifStored(verb, () => this.ask<T>(sync, verb))
   }
 
   /**
-   * Hands the ledger to a question, or `null` where nothing is stored: then nothing is written for it either. The object
-   * is wiped as soon as if nobody had asked.
+   * Hands the ledger to a question, or `null` where nothing is stored: then nothing is written for it either. The
+   * object is wiped as soon as if nobody had asked.
    *
    * @param sync how the ledger is opened where nothing else said so yet
    */
@@ -130,8 +131,8 @@ export class ObjectLedger {
   }
 
   /**
-   * Wipes the storage when every key is full and nobody asks any more; else comes again later. Where the storage refuses,
-   * it fails, and the runtime repeats it.
+   * Wipes the storage when every key is full and nobody asks any more; else comes again later. Where the storage
+   * refuses, it fails, and the runtime repeats it.
    */
   async alarm(): Promise<void> {
     this.#hasAlarm = false
@@ -208,8 +209,8 @@ export class ObjectLedger {
   }
 
   /**
-   * Whatever is stored has an alarm, so that it goes some day. It looks again when it comes: no check need move it. Where
-   * it cannot be set, the next call tries again.
+   * Whatever is stored has an alarm, so that it goes some day. It looks again when it comes: no check need move it.
+   * Where it cannot be set, the next call tries again.
    */
   #armAlarm({ ledger }: Open): void {
     if (this.#hasAlarm) return

@@ -27,7 +27,9 @@ export interface LimitToLookAt {
 /** A limit with more keys is not copied for a question under a policy that no check has brought yet. */
 const MAX_COPIED = 1_000
 
-/** The limits of a Durable Object, each under the policy that decides: the one that a caller sent, or the one in force. */
+/**
+ * The limits of a Durable Object, each under the policy that decides: the one that a caller sent, or the one in force.
+ */
 export class ObjectLimits {
   readonly #home: ObjectLedger
   readonly #policies = new PoliciesInForce()

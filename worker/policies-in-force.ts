@@ -22,12 +22,12 @@ interface LimitPolicies {
 /**
  * Which of the policies that callers send decides, for each limit of a ledger.
  *
- * While a deployment replaces isolates, some send the old policy and some the new one. Each change caps what was used at
- * the new capacity, so changing with every call would leave the difference free again and again. A policy that was never
- * seen is taken for the newer one and decides at once; one that was superseded decides again when the policy in force has
- * not been sent for 60 s: a rollback. Where both have versions, these say which one is newer, so that a rollback which has
- * a version of its own decides at once. Kept in memory, so a ledger that is opened anew has seen its policy in force alone,
- * and without its version.
+ * While a deployment replaces isolates, some send the old policy and some the new one. Each change caps what was used
+ * at the new capacity, so changing with every call would leave the difference free again and again. A policy that was
+ * never seen is taken for the newer one and decides at once; one that was superseded decides again when the policy in
+ * force has not been sent for 60 s: a rollback. Where both have versions, these say which one is newer, so that a
+ * rollback which has a version of its own decides at once. Kept in memory, so a ledger that is opened anew has seen its
+ * policy in force alone, and without its version.
  */
 export class PoliciesInForce {
   readonly #byLimit = new Map<string, LimitPolicies>()

@@ -16,15 +16,17 @@ function decodedSegments(pathname: string): string[] {
 
 const pathnameOf = (prefix: string) => new URL(`http://localhost${prefix}`).pathname
 
-/** Whether a prefix says more than would count of it (`/;x`, `/api%2F..`): it would protect other paths than it seems. */
+/**
+ * Whether a prefix says more than would count of it (`/;x`, `/api%2F..`): it would protect other paths than it seems.
+ */
 export function isMisleading(prefix: string): boolean {
   const pathname = pathnameOf(prefix)
   return decoded(pathname).search(CUT_OFF) >= 0 || leadsUpHidden(pathname)
 }
 
 /**
- * A segment that is a pattern where routers are configured (`*`, `api*`, `(.*)`, `:id`, `[id]`, `{id}`). Who means these
- * characters themselves encodes one of them.
+ * A segment that is a pattern where routers are configured (`*`, `api*`, `(.*)`, `:id`, `[id]`, `{id}`). Who means
+ * these characters themselves encodes one of them.
  */
 const PATTERN = /\*|^:|^\[.*\]$|^\{.*\}$/
 
@@ -41,8 +43,8 @@ export function prefixOfPattern(prefix: string): string | null {
 }
 
 /**
- * Whether a path leads up only when it is decoded (`/api/..%2Fopen`, `/api/..;/open`): some servers take it for `/open`,
- * others for a path below `/api`, so no one limit is that of both.
+ * Whether a path leads up only when it is decoded (`/api/..%2Fopen`, `/api/..;/open`): some servers take it for
+ * `/open`, others for a path below `/api`, so no one limit is that of both.
  *
  * @param pathname as `URL` gives it, so that plain dot segments are resolved
  */
@@ -54,9 +56,9 @@ export function leadsUpHidden(pathname: string): boolean {
  * The segments of a path, each as its bytes.
  *
  * Whatever a server behind may take for the same path is the same path here, so that no spelling of it escapes a limit:
- * percent-encoded bytes are decoded once (slashes too), empty segments and a slash at the end do not count, dot segments
- * are resolved; parameters of a segment (from a semicolon on) and what follows a byte 0 do not count. Upper and lower
- * case differ. A byte that is encoded twice is another path, as it is for a server that decodes once.
+ * percent-encoded bytes are decoded once (slashes too), empty segments and a slash at the end do not count, dot
+ * segments are resolved; parameters of a segment (from a semicolon on) and what follows a byte 0 do not count. Upper
+ * and lower case differ. A byte that is encoded twice is another path, as it is for a server that decodes once.
  *
  * @param pathname as `URL` gives it, so that all but ASCII is percent-encoded
  */

@@ -69,7 +69,8 @@ const END_TO_END = new RegExp(
 
 /**
  * Makes a handler that passes requests on to an upstream: method, path, query, headers and body as they are, without
- * what is about the client's own connection. Redirects go back to the client. An upstream that does not answer is a 502.
+ * what is about the client's own connection. Redirects go back to the client. An upstream that does not answer is a
+ * 502.
  *
  * @param upstream its path stands before that of each request
  */

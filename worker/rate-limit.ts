@@ -22,15 +22,17 @@ import { hasOwnName, objectLimitName } from "./object-limit-name.js"
 /** The handler's arguments beside the request, as Workers give them. */
 type WorkerRest<Env> = [env: Env, context: ExecutionContext]
 
-/** A `fetch` handler as Workers have it, whose requests tell by `cf` what Cloudflare knows of them; a plain one fits. */
+/**
+ * A `fetch` handler as Workers have it, whose requests tell by `cf` what Cloudflare knows of them; a plain one fits.
+ */
 type WorkerHandler<Env> = (
   request: Parameters<ExportedHandlerFetchHandler>[0],
   ...rest: WorkerRest<Env>
 ) => Response | Promise<Response>
 
 /**
- * A `fetch` with a limit around it. The `ctx` of a Durable Object does for the context, too: it is what the handler then
- * gets, and has no `passThroughOnException`.
+ * A `fetch` with a limit around it. The `ctx` of a Durable Object does for the context, too: it is what the handler
+ * then gets, and has no `passThroughOnException`.
  */
 type LimitedFetch<Env> = (request: Request, env: Env, context: Pick<ExecutionContext, "waitUntil">) => Promise<Response>
 
@@ -74,8 +76,8 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
 /** What an API that answers for the same keys wants of a `rateLimit`. */
 interface ApiHooks {
   /**
-   * What the objects of a limit are named after, by what it was called beside its policy; without it, and where it tells
-   * `undefined`, that follows from the options.
+   * What the objects of a limit are named after, by what it was called beside its policy; without it, and where it
+   * tells `undefined`, that follows from the options.
    */
   readonly nameOf?: (limit: string | undefined) => string | undefined
   /** Told of units that were given back or taken beside checks, and what the limit was called beside its policy. */
@@ -191,8 +193,8 @@ function refuseSameObjects(known: ReadonlyMap<string, KnownLimit>, placesOf: (li
 }
 
 /**
- * What the objects of a policy are named after. Several limits of one request may count by the same key, so each has its
- * objects.
+ * What the objects of a policy are named after. Several limits of one request may count by the same key, so each has
+ * its objects.
  */
 function objectsName(
   policy: Policy,

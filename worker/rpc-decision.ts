@@ -4,7 +4,8 @@ import type { Decision } from "../src/types/decision.js"
 
 /*
  * A decision on its way from an object to the caller is a text: one crosses in less time than the values that it tells
- * of. An admission under the one rule that the caller sent, the commonest of all, says only what the caller cannot know:
+ * of. An admission under the one rule that the caller sent, the commonest of all, says only what the caller cannot
+ * know:
  *
  *   remaining ␣ resetAfterMs ␣ delayMs ␣ chargedAtMs ␣ id of the receipt
  *

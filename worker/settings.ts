@@ -23,7 +23,9 @@ export interface Settings {
   readonly config: Config | null
   /** Where requests go that are within their limit; `null` for the built-in echo. */
   readonly upstream: URL | null
-  /** The host whose paths are the API's and the dashboard's; `null` where every host's are, as long as an echo answers. */
+  /**
+   * The host whose paths are the API's and the dashboard's; `null` where every host's are, as long as an echo answers.
+   */
   readonly apiHost: string | null
 }
 
@@ -31,12 +33,12 @@ export interface Settings {
  * Reads the settings of the deployed Worker:
  *
  * - `LIMITS`: at least one table, see `readLimit`. No two have the same name or protect the same prefix.
- * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits and groups that have `paths` are in
- *   front of them, all of its limits answer the API, and variables such as `SLUICE_FAIL_MODE` override what it says.
+ * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits and groups that have `paths` are
+ *   in front of them, all of its limits answer the API, and variables such as `SLUICE_FAIL_MODE` override what it says.
  * - `UPSTREAM`: an `http` or `https` URL, its path put before that of each request. Absent or empty, the one of
  *   `CONFIG` counts; where there is none, an echo answers.
- * - `API_HOST`: a host name, such as `limits.example.com`, under which the API and the dashboard answer. Without it they
- *   do so under every name, but only where an echo answers: an upstream's own paths are not taken from it.
+ * - `API_HOST`: a host name, such as `limits.example.com`, under which the API and the dashboard answer. Without it
+ *   they do so under every name, but only where an echo answers: an upstream's own paths are not taken from it.
  *
  * @throws {SettingError} naming the field, its value and what is allowed
  */

@@ -11,12 +11,14 @@ export interface SharedLeases {
 }
 
 /**
- * Of so many limits of a namespace a new limiter finds what others drew. The leases and settled receipts of one can take
- * some 3 MB, and an isolate has 128 MB for all.
+ * Of so many limits of a namespace a new limiter finds what others drew. The leases and settled receipts of one can
+ * take some 3 MB, and an isolate has 128 MB for all.
  */
 const MAX_LIMITS = 32
 
-/** The leases of each namespace that an isolate uses, by limit. Of a limit beyond the bound, each limiter keeps its own. */
+/**
+ * The leases of each namespace that an isolate uses, by limit. Of a limit beyond the bound, each limiter keeps its own.
+ */
 const sharedByNamespace = new WeakMap<object, BoundedMap<string, SharedLeases>>()
 
 /**

@@ -12,16 +12,16 @@ import { MAX_WAIT_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  *   +0  │ rest 0-15  │ sinceMs                              │
  *   +8  │ rest 16-31 │ aheadMs                              │
  *
- * gcra spaces: the emission interval is P/N ms and `burst` of them may come at once. token_bucket counts: N/P tokens drip
- * in per millisecond, `burst` fit in; a bucket of B − (TAT − now)·N/P tokens and an arrival time are the same number seen
- * from two sides. leaky_bucket shapes: the level of the bucket is how far the arrival time lies ahead.
+ * gcra spaces: the emission interval is P/N ms and `burst` of them may come at once. token_bucket counts: N/P tokens
+ * drip in per millisecond, `burst` fit in; a bucket of B − (TAT − now)·N/P tokens and an arrival time are the same
+ * number seen from two sides. leaky_bucket shapes: the level of the bucket is how far the arrival time lies ahead.
  *
  * Amounts of time are pairs (ms, rest in 1/N ms), so nothing is rounded and no product has to fit 64 bits.
  */
 
 /**
- * Weights saturate here: at 2⁴⁸ ms, which is more than a state can lie ahead and the time since any charge together. So a
- * refund of units that weigh more gives back all.
+ * Weights saturate here: at 2⁴⁸ ms, which is more than a state can lie ahead and the time since any charge together. So
+ * a refund of units that weigh more gives back all.
  */
 const MAX_WEIGHT_MS: i64 = 1 << 48
 
@@ -197,8 +197,8 @@ export const brief = memory.data(24, 16)
 
 /**
  * The fast path: `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits, one rule. Charges
- * `state` where `cost` is admitted and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the
- * state has seen a later time.
+ * `state` where `cost` is admitted and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where
+ * the state has seen a later time.
  */
 export function decideFast(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): i32 {
   // As `loadAhead` does, but in locals: this is the path whose length counts.

@@ -64,8 +64,8 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
 }
 
 /**
- * The count stays for one period from `now` on, in a window of its own: moved into the one that contains `now`, it would be
- * forgotten as soon as that ends. The next window is aligned again.
+ * The count stays for one period from `now` on, in a window of its own: moved into the one that contains `now`, it
+ * would be forgotten as soon as that ends. The next window is aligned again.
  */
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
   store<i64>(state, nowMs)

@@ -1,6 +1,6 @@
 /*
- * The registry: what a limit asks of an algorithm, and which file answers, over a rule, a 16-byte state and a time that is
- * not before the state's `sinceMs`. Every algorithm has
+ * The registry: what a limit asks of an algorithm, and which file answers, over a rule, a 16-byte state and a time that
+ * is not before the state's `sinceMs`. Every algorithm has
  *
  *   mostAheadMs  how far ahead of the clock a state may lie: ms from empty to full, at the longest
  *   wait         ms until `cost` would be admitted, 0 where it is

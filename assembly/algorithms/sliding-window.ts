@@ -101,8 +101,8 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
 }
 
 /**
- * What was used, counted in the window that contains `now`. The previous count by itself would weigh by the place of `now`
- * in its window, which has nothing to do with how long ago it was charged.
+ * What was used, counted in the window that contains `now`. The previous count by itself would weigh by the place of
+ * `now` in its window, which has nothing to do with how long ago it was charged.
  */
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
   advance(rule, state, sinceMs(state))

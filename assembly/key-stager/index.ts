@@ -10,7 +10,9 @@ declare function lengthOf(text: externref): i32
 @external("wasm:js-string", "charCodeAt")
 declare function charCodeAt(text: externref, index: i32): i32
 
-/** Writes the characters of `text` at `to` and returns how many; −1 where one is not ASCII, or they are above `most`. */
+/**
+ * Writes the characters of `text` at `to` and returns how many; −1 where one is not ASCII, or they are above `most`.
+ */
 export function stage(text: externref, to: usize, most: i32): i32 {
   const length = lengthOf(text)
   if (length > most) return -1

@@ -47,8 +47,8 @@ export function searchGroup(table: Table, group: usize, hash: u64): usize {
  * The cell of a hash, or 0.
  *
  * Most cells are in their first slot. It is looked at first and by itself: a machine that expects the key there goes on
- * with what follows the search while the memory answers. Both lines of the group are asked for before, so that where the
- * key is in another slot it is not waited for twice.
+ * with what follows the search while the memory answers. Both lines of the group are asked for before, so that where
+ * the key is in another slot it is not waited for twice.
  */
 export function findCell(table: Table, hash: u64): usize {
   if (table.count == 0) return 0

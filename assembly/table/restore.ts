@@ -10,8 +10,8 @@ import { CHUNK_GROUPS, GROUP_CELLS, SEGMENT_CHUNKS, Table, cellOf, groupIn, room
 const MAX_DEPTH: u32 = 26
 
 /**
- * Places an empty segment where the directory of a table, made at the first one, shows none yet. `count` cells are to be
- * copied into its chunks. False where it does not fit, or without memory.
+ * Places an empty segment where the directory of a table, made at the first one, shows none yet. `count` cells are to
+ * be copied into its chunks. False where it does not fit, or without memory.
  */
 export function placeSegment(
   table: Table,

@@ -17,8 +17,8 @@
  * `overflow` counts the keys that found this group full and went on to the next (as in F14, Bronson and Shi 2019): a
  * search stops where it is 0, and a removal counts it down again, so that removals leave no tombstones.
  *
- * This file says where things lie; beside it one for each thing that is done: segment, find, insert, remove, grow, walk,
- * restore.
+ * This file says where things lie; beside it one for each thing that is done: segment, find, insert, remove, grow,
+ * walk, restore.
  */
 export const GROUP_CELLS: u32 = 5
 /** Cells per group, in quarters, that a segment holds before it grows. */

@@ -7,7 +7,9 @@ import { GROUP_CELLS, Segment, Table, cellOf, entryAt, groupOf, homeGroup, segme
 export let walkSegment: u32 = 0
 export let walkSlot: u32 = 0
 
-/** How far a walk from a new key's home slot looks for what can make room for it, where a table holds all that it may. */
+/**
+ * How far a walk from a new key's home slot looks for what can make room for it, where a table holds all that it may.
+ */
 export const NEIGHBOURS: u32 = 28
 
 /** Starts a walk: `nextCell` then goes on from here. */

@@ -4,7 +4,9 @@
 const DRAW_COUNT = 2 ** 21
 /** YCSB's skew: of a million keys, the most popular one gets 6.5 % of all checks. */
 const ZIPF_EXPONENT = 0.99
-/** Prime to every number of keys here: spreads neighbouring ranks over the keys, as arrival order does not follow rank. */
+/**
+ * Prime to every number of keys here: spreads neighbouring ranks over the keys, as arrival order does not follow rank.
+ */
 const SPREAD = 387_420_489
 
 /** A small fast generator of 32 random bits with a fixed start (Marsaglia's xorshift32): runs are repeatable. */

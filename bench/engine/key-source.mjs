@@ -5,8 +5,9 @@ import { backs, FRONT_BITS, fronts, KEY_LENGTH } from "./key-text.mjs"
 /** How a key's string comes to be. */
 export const STRINGS = /** @type {const} */ ({
   /**
-   * Cut from a longer text, as a part of a header is: a new string each time, no hash known yet. With many keys the text is
-   * larger than the caches, so a figure has the wait for it too, which a text that was just received would not cause.
+   * Cut from a longer text, as a part of a header is: a new string each time, no hash known yet. With many keys the
+   * text is larger than the caches, so a figure has the wait for it too, which a text that was just received would not
+   * cause.
    */
   cut: 0,
   /** Joined from two halves, as a template literal does: a new string each time, which its first reader flattens. */
@@ -33,7 +34,10 @@ let firstHalves = [""]
 let secondHalves = [""]
 let held = [""]
 
-/** Reads the text of the keys 0 … `keys` − 1 from `path`; at least a chunk, since a cut of all of a text is no new string. */
+/**
+ * Reads the text of the keys 0 … `keys` − 1 from `path`; at least a chunk, since a cut of all of a text is no new
+ * string.
+ */
 export function readKeys(path, keys) {
   text = readFileSync(path).subarray(0, Math.max(keys, 2 ** CHUNK_BITS) * KEY_LENGTH)
   const chunkBytes = KEY_LENGTH << CHUNK_BITS

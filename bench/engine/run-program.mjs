@@ -12,8 +12,8 @@ export const NODE = existsSync(OWN_NODE) ? OWN_NODE : process.execPath
  *
  * @param {string} program its name
  * @param {object} plan what it is to do
- * @param {{ core: string | null, build?: { index: string, wasm: string } | null, flags?: readonly string[] }} how the core to
- * run on, the build of sluice, and flags for Node
+ * @param {{ core: string | null, build?: { index: string, wasm: string } | null, flags?: readonly string[] }} how the
+ * core to run on, the build of sluice, and flags for Node
  * @returns {Promise<any>} the JSON that it printed
  */
 export async function runProgram(program, plan, { core, build = null, flags = [] }) {

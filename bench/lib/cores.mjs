@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 
-/** Reads `"0-2,5"`, the kernel's way to list cores, into `[0, 1, 2, 5]`. @public (the tests import it by a computed path) */
+/**
+ * Reads `"0-2,5"`, the kernel's way to list cores, into `[0, 1, 2, 5]`. @public (the tests import it by a computed
+ * path)
+ */
 export function parseCoreList(text) {
   return text
     .trim()

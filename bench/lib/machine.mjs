@@ -46,8 +46,9 @@ const PACE_MS = 1
 
 /**
  * What the disk of `folder` lets the best of servers reach that is asked by the clock, and told what is durable: each
- * millisecond a commit is asked for; all that are due share one page that is written over and synced; and the time of each
- * counts from when it was due. So a disk that stalls for 50 ms once a second shows, which the syncs' own times hide.
+ * millisecond a commit is asked for; all that are due share one page that is written over and synced; and the time of
+ * each counts from when it was due. So a disk that stalls for 50 ms once a second shows, which the syncs' own times
+ * hide.
  *
  * @returns {Promise<{ requestsPerSecond: number, p50Ms: number, p99Ms: number }>}
  */

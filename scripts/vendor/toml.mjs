@@ -1,2 +1,3 @@
-// What sluice takes of smol-toml, bundled into dist/vendor/toml.js so that whoever installs sluice installs nothing else.
+// What sluice takes of smol-toml, bundled into dist/vendor/toml.js so that whoever installs sluice installs nothing
+// else.
 export { parse } from "smol-toml"

@@ -96,7 +96,10 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
   return { onRequest }
 }
 
-/** Answers in place of the handler. Fastify's own HEAD routes measure what they do not send, and bytes are what they can. */
+/**
+ * Answers in place of the handler. Fastify's own HEAD routes measure what they do not send, and bytes are what they
+ * can.
+ */
 async function sendDenial(denial: Response, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   // So Fastify sends nothing itself, and asks no handler.
   if (!isOpen(reply.raw)) return reply.hijack()

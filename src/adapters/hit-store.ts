@@ -183,8 +183,8 @@ export class HitStore {
     const own = await this.#keyOf(key)
     const decision = await limiter.check(own)
     const receipt = decision.receipt ?? null
-    // Which denials the middleware takes back is for its requestWasSuccessful to say. There is nothing to take of one, and
-    // it must not take what another hit charged.
+    // Which denials the middleware takes back is for its requestWasSuccessful to say. There is nothing to take of one,
+    // and it must not take what another hit charged.
     if (receipt !== null || this.#takesBack) {
       const nowMs = this.#clock.now()
       stash.push(own, receipt, nowMs, nowMs + fullAfterMs(decision))

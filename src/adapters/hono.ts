@@ -53,7 +53,10 @@ export function rateLimit<E extends Env = any>(
   }
 }
 
-/** A denial beside what middleware before set on the answer to come, which Hono gives to the answers that it makes itself. */
+/**
+ * A denial beside what middleware before set on the answer to come, which Hono gives to the answers that it makes
+ * itself.
+ */
 function denialFor<E extends Env>(context: Context<E>, denial: Response): Response {
   const headers = new Headers(context.res.headers)
   for (const name of [...BODY_FIELDS, "transfer-encoding"]) headers.delete(name)

@@ -22,13 +22,14 @@ export type ProxyOptions = WithoutResponses<[event: NextFetchEvent]>
 const GO_ON = { "x-middleware-next": "1" }
 
 /**
- * A `proxy` for `proxy.ts` (`middleware` for `middleware.ts` before Next 16): limits what Next's `config.matcher` names.
+ * A `proxy` for `proxy.ts` (`middleware` for `middleware.ts` before Next 16): limits what Next's `config.matcher`
+ * names.
  *
  * Functions of the options get Next's request, then its event.
  *
  * @param proxy runs for requests within their limit, whose answer gets the fields; without it they go on
- * @throws {RangeError} where there is neither `key`, `limits` nor `address`, or an option that needs the page's response,
- * beside what `rateLimit` of `sluice/http` throws
+ * @throws {RangeError} where there is neither `key`, `limits` nor `address`, or an option that needs the page's
+ * response, beside what `rateLimit` of `sluice/http` throws
  * @example
  * ```ts
  * import { rateLimit } from "sluice/next"

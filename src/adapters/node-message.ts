@@ -18,8 +18,8 @@ const BEFORE_PATH = new RegExp(`${ORIGIN.source}(?=/|\\?[^/]*$|$)`, "i")
 /**
  * The head of a Node request as a Web-standard one: method, URL, fields. Its body stays with Node's.
  *
- * A host that is none becomes `localhost`. Fields are those that the application sees: of some that come more than once,
- * Node keeps the first.
+ * A host that is none becomes `localhost`. Fields are those that the application sees: of some that come more than
+ * once, Node keeps the first.
  *
  * @param url path and query as the client sent them, where a framework has changed `message.url`
  * @param signal tells when the client has gone
@@ -47,8 +47,8 @@ function webUrl({ headers, socket }: IncomingMessage, url: string): string {
 }
 
 /**
- * Path and query of a target, as they are. Where `URL` would find another path than servers do, which route by what they
- * are sent, a limit that is chosen by path could be passed by.
+ * Path and query of a target, as they are. Where `URL` would find another path than servers do, which route by what
+ * they are sent, a limit that is chosen by path could be passed by.
  */
 function pathOf(target: string): string {
   const path = target === "*" ? "/" : target.replace(BEFORE_PATH, "").replace(/^(?=\?|$)/, "/")
@@ -117,7 +117,9 @@ export function settleWith(outcome: Outcome, response: ServerResponse, fields: (
   return settle
 }
 
-/** Calls `then` when an answer is begun that nobody gets: Node drops it and tells nobody, HTTP/2 drops its status too. */
+/**
+ * Calls `then` when an answer is begun that nobody gets: Node drops it and tells nobody, HTTP/2 drops its status too.
+ */
 function whenBegun(response: ServerResponse, then: () => void): void {
   for (const name of ["writeHead", "write", "end"] as const) {
     const begin = response[name] as (...args: unknown[]) => never
@@ -158,7 +160,10 @@ function headOf(status: number, fields: Fields): ResponseHead {
   }
 }
 
-/** What is no field of HTTP is left out: the pseudo-fields of HTTP/2, such as ":path", and what a lenient parser lets by. */
+/**
+ * What is no field of HTTP is left out: the pseudo-fields of HTTP/2, such as ":path", and what a lenient parser lets
+ * by.
+ */
 function webHeaders(fields: Fields): Headers {
   const headers = new Headers()
   for (const [name, value] of Object.entries(fields)) {
@@ -176,8 +181,8 @@ function webHeaders(fields: Fields): Headers {
 }
 
 /**
- * Answers with a status and the fields of the limit, or breaks off an answer that has begun; one that is complete is left
- * alone.
+ * Answers with a status and the fields of the limit, or breaks off an answer that has begun; one that is complete is
+ * left alone.
  */
 export function sendStatus(status: number, to: ServerResponse): void {
   if (to.writableEnded) return

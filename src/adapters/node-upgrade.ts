@@ -7,7 +7,10 @@ import { connectionOf, type Rest, reportTo } from "./node-listener.js"
 import { webRequest } from "./node-message.js"
 import { refuseResponseOptions, type WithoutResponses } from "./response-options.js"
 
-/** The options of a limit on upgrades. What the listener answers goes past it, so what would follow from that is left out. */
+/**
+ * The options of a limit on upgrades. What the listener answers goes past it, so what would follow from that is left
+ * out.
+ */
 export type UpgradeOptions = WithoutResponses<Rest<IncomingMessage>>
 
 /** A listener of a server's event `upgrade`. */

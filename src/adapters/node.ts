@@ -63,8 +63,8 @@ export function rateLimit<
     if (!outcome.passes) return sendResponse(outcome.response, response)
     const settle = admit(outcome, response)
     await listener(message, outgoing)
-    // Koa, for one, may answer no client that has gone. The status that it leaves tells what it would have answered; 200 is
-    // there from the start, but its text is not. HTTP/2 has none, and Node warns of who reads it.
+    // Koa, for one, may answer no client that has gone. The status that it leaves tells what it would have answered;
+    // 200 is there from the start, but its text is not. HTTP/2 has none, and Node warns of who reads it.
     const isLeft = response.statusCode !== 200 || (!("stream" in response) && response.statusMessage)
     if (!isOpen(response) && isLeft) settle()
   }

@@ -19,8 +19,8 @@ export interface HandleInput {
 /**
  * A `handle` for `hooks.server.ts`, alone or in `sequence`.
  *
- * Functions of the options get the request, then SvelteKit's event. The default key is `event.getClientAddress()`, which
- * the SvelteKit adapter answers. Requests that the app makes to itself while it renders are not limited.
+ * Functions of the options get the request, then SvelteKit's event. The default key is `event.getClientAddress()`,
+ * which the SvelteKit adapter answers. Requests that the app makes to itself while it renders are not limited.
  *
  * @throws as `rateLimit` of `sluice/http`
  * @example

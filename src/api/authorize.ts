@@ -52,11 +52,11 @@ export function requireTokenText(token: string): void {
  * Lets requests pass that carry the token.
  *
  * Tokens are compared over their whole length, so that the time tells nothing of where they differ. Ten wrong ones in a
- * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth
- * has passed. What is no guess is refused and not counted: a request without one, and a token of up to 256 characters that
- * was wrong from there before, so that a client which goes on with a token that was replaced locks out nobody. An
- * address from which the token was seen goes on being served, so that nobody locks out others behind the same address:
- * from there every token is compared, however many wrong ones came before.
+ * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's
+ * tenth has passed. What is no guess is refused and not counted: a request without one, and a token of up to 256
+ * characters that was wrong from there before, so that a client which goes on with a token that was replaced locks out
+ * nobody. An address from which the token was seen goes on being served, so that nobody locks out others behind the
+ * same address: from there every token is compared, however many wrong ones came before.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
  */
@@ -115,10 +115,10 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
 }
 
 /**
- * Lets requests pass from this machine, where no token is set. A page in a browser of this machine must not: a name that
- * an attacker's server resolves to the loopback address is refused by its Host, and what a page elsewhere loads, a picture
- * say, by where it comes from: the page cannot read it, but have the whole log read for it. Nor must those behind a proxy
- * on this machine, whose connections all come from here: it is known by the fields that proxies add.
+ * Lets requests pass from this machine, where no token is set. A page in a browser of this machine must not: a name
+ * that an attacker's server resolves to the loopback address is refused by its Host, and what a page elsewhere loads, a
+ * picture say, by where it comes from: the page cannot read it, but have the whole log read for it. Nor must those
+ * behind a proxy on this machine, whose connections all come from here: it is known by the fields that proxies add.
  */
 export const requireLoopback: Gate = (request) => {
   if (isLoadedElsewhere(request)) throw otherOrigin()
@@ -138,9 +138,9 @@ export const requireLoopback: Gate = (request) => {
  * Refuses requests with an `Origin` that a page of another origin makes. Browsers send it with all that may change
  * something, and with all whose answer the page would read. A link has none, and may lead here from anywhere.
  *
- * Browsers tell where a request comes from in `Sec-Fetch-Site` (Fetch Metadata), which no page can write and which holds
- * behind a proxy that names another Host. Over plain HTTP they tell it to this machine alone; then the page's origin has
- * to be the host that was asked.
+ * Browsers tell where a request comes from in `Sec-Fetch-Site` (Fetch Metadata), which no page can write and which
+ * holds behind a proxy that names another Host. Over plain HTTP they tell it to this machine alone; then the page's
+ * origin has to be the host that was asked.
  */
 export function refuseOtherOrigins(request: ApiRequest): void {
   const origin = request.header("origin")

@@ -9,7 +9,9 @@ const MAX_BYTES = 67_108_864
 const SHARE_BYTES = 16_384
 /** How often to look whether there is room again. */
 const LOOK_MS = 10
-/** From which look on clients that hold requests up are cut. To one who reads, answers may be on their way until then. */
+/**
+ * From which look on clients that hold requests up are cut. To one who reads, answers may be on their way until then.
+ */
 const PATIENT_LOOKS = 10
 
 /** A connection, as a backlog sees it. */
@@ -24,13 +26,13 @@ export interface Backlogged {
 }
 
 /**
- * The requests of all connections that are not answered yet. Each connection reads no more above a bound of its own, but
- * one read can bring thousands, and there are many connections. So where all of them together are too many, none reads
- * until half of them are gone.
+ * The requests of all connections that are not answered yet. Each connection reads no more above a bound of its own,
+ * but one read can bring thousands, and there are many connections. So where all of them together are too many, none
+ * reads until half of them are gone.
  *
- * They do go, although bodies are not read meanwhile: behind a body that is still to come there is no other request, and
- * connections with one request each take less than that half. Of the others, the requests are answered, or else wait for
- * their clients: then the connections that hold most are cut.
+ * They do go, although bodies are not read meanwhile: behind a body that is still to come there is no other request,
+ * and connections with one request each take less than that half. Of the others, the requests are answered, or else
+ * wait for their clients: then the connections that hold most are cut.
  */
 export class Backlog {
   readonly #connections: ReadonlyMap<Socket, Backlogged>

@@ -16,12 +16,12 @@ const MAX_BACKLOG_BYTES = 1_048_576
 export type IncomingRequest = NodeRequest | UnreadableRequest
 
 /**
- * A connection. It answers one request after the other (RFC 9112, section 9.3.2), since each may change what the next is
- * answered. For a client that does not read its answers it makes no more of them until those are sent.
+ * A connection. It answers one request after the other (RFC 9112, section 9.3.2), since each may change what the next
+ * is answered. For a client that does not read its answers it makes no more of them until those are sent.
  *
  * It ends in stages (section 9.6). The answers are sent, the last of which says that nothing follows; then what the
- * client still sends is read and dropped, until the client closes its side too or the time is up. Were it closed at once
- * with something unread, the kernel would reset it, and the client could lose an answer that it had not read yet.
+ * client still sends is read and dropped, until the client closes its side too or the time is up. Were it closed at
+ * once with something unread, the kernel would reset it, and the client could lose an answer that it had not read yet.
  */
 export class Connection implements Backlogged {
   readonly #socket: Socket
@@ -145,8 +145,8 @@ export class Connection implements Backlogged {
   }
 
   /**
-   * Reads on and looks at nothing any more: nobody would answer it, and Node keeps all requests of a connection until it
-   * is closed. What came before is whole, since another head has come.
+   * Reads on and looks at nothing any more: nobody would answer it, and Node keeps all requests of a connection until
+   * it is closed. What came before is whole, since another head has come.
    */
   #dropAll(): void {
     if (this.#isDropping) return
@@ -243,7 +243,9 @@ export class Connection implements Backlogged {
     })
   }
 
-  /** Ends it where nothing is being answered, and nothing has come since this was last asked, though it would be read. */
+  /**
+   * Ends it where nothing is being answered, and nothing has come since this was last asked, though it would be read.
+   */
   endIfQuiet(): void {
     if (this.#isAnswering) return
     const { bytesRead } = this.#socket

@@ -4,7 +4,8 @@ import { isoTime } from "./iso-time.js"
 
 /**
  * The JSON text of a decision, as `JSON.stringify(decisionJson(…))` gives it but in half the time: it is what a server
- * writes most. Texts that somebody may have chosen are left to `JSON.stringify`; numbers and our own words need no escapes.
+ * writes most. Texts that somebody may have chosen are left to `JSON.stringify`; numbers and our own words need no
+ * escapes.
  */
 export function decisionText(decision: AnyDecision, nowMs: number): string {
   const { receipt, rules, limits, allowed, cost, remaining, algorithm, limit } = decision

@@ -7,7 +7,10 @@ import { bindingRule } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
 import { isTold } from "./told-limit.js"
 
-/** More limits than this are not looked through for those that are told; a configuration's are found by their names, and so is the default one. */
+/**
+ * More limits than this are not looked through for those that are told; a configuration's are found by their names, and
+ * so is the default one.
+ */
 const MAX_LISTED = 10_000
 /** Whoever tells fewer limits at a time than it is asked for tells at least as many as this. */
 const FULL_PAGE = 1_000

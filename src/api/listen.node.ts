@@ -24,7 +24,9 @@ export interface ListenOptions {
   readonly drainMs?: number
   /** How long a request may take to arrive, ms; default 30 s. Its head: a third of that. */
   readonly arrivalMs?: number
-  /** How long answers wait for a client that reads nothing of them, ms; default 30 s, longer than streams are silent. */
+  /**
+   * How long answers wait for a client that reads nothing of them, ms; default 30 s, longer than streams are silent.
+   */
   readonly unreadMs?: number
 }
 
@@ -182,7 +184,8 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,
     async close() {
-      // Who is answered may connect again, and who is told of the end does: nobody is, until there is nowhere to connect.
+      // Who is answered may connect again, and who is told of the end does: nobody is, until there is nowhere to
+      // connect.
       turn.hold()
       await acceptWaiting(server)
       // Node would cut them at once, with what they are about to ask.

@@ -35,7 +35,9 @@ export function titleOf(status: number): string | undefined {
   return TITLES[status]
 }
 
-/** The answer that tells an error: problem+json that also has the message as `error`. Secrets and stacks stay unsaid. */
+/**
+ * The answer that tells an error: problem+json that also has the message as `error`. Secrets and stacks stay unsaid.
+ */
 export function problemAnswer(error: unknown): ApiAnswer {
   const status = statusOf(error)
   const isKnown = error instanceof SluiceError || error instanceof TimeError || status !== 500

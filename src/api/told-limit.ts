@@ -18,10 +18,10 @@ export interface DecidingLimit {
 const OWN_LIMITS = "(own)"
 
 /**
- * Whether the name of a limit may be told where keys are not. What is stored of a limit, its name and its policy, is the
- * same for a key's own limit and for one that many keys share; so only these are told: the default one, those of a
- * configuration, and those whose rules bear their name, as `withNameIfFits` sees to. A name that `parsePolicy` made of a rate
- * is nobody's, whatever it is equal to. All others may be keys.
+ * Whether the name of a limit may be told where keys are not. What is stored of a limit, its name and its policy, is
+ * the same for a key's own limit and for one that many keys share; so only these are told: the default one, those of a
+ * configuration, and those whose rules bear their name, as `withNameIfFits` sees to. A name that `parsePolicy` made of
+ * a rate is nobody's, whatever it is equal to. All others may be keys.
  *
  * @param given names that a configuration gives
  */
@@ -71,8 +71,8 @@ export async function findDeciding(
 
 /**
  * A policy whose rules bear the name of the limit that many keys share, where nobody named them: so headers and metrics
- * tell it. An only rule gets the name itself, one of several the name before its own. Where a rule cannot have that name,
- * for its length say, the policy is left as it is.
+ * tell it. An only rule gets the name itself, one of several the name before its own. Where a rule cannot have that
+ * name, for its length say, the policy is left as it is.
  */
 export function withNameIfFits(policy: Policy, name: string): Policy {
   try {

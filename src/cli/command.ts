@@ -42,7 +42,10 @@ export interface Command {
   readonly choices?: readonly string[]
   /** Those of its own; `optionsOf` adds the common ones. */
   readonly options: Readonly<Record<string, CommandOption>>
-  /** What it asks, and so which of `--data-dir`, `--server`, `--token` it takes: limits wherever they are, or only those. */
+  /**
+   * What it asks, and so which of `--data-dir`, `--server`, `--token` it takes: limits wherever they are, or only
+   * those.
+   */
   readonly asks: Asks | null
   /** Why no server can be asked, where it asks a folder alone. */
   readonly whyFolder?: string

@@ -1,8 +1,8 @@
 import process from "node:process"
 
 /**
- * Hears SIGHUP from its making on, so that none ends the process. One that comes before there is something to do about it
- * is kept until then.
+ * Hears SIGHUP from its making on, so that none ends the process. One that comes before there is something to do about
+ * it is kept until then.
  */
 export class Hangups {
   #act: (() => void) | null = null

@@ -13,14 +13,16 @@ const LINE_FEED = 0x0a
 const NOT_READ = "its reader does not read on"
 
 const { O_APPEND, O_CREAT, O_WRONLY } = constants
-/** A pipe whose reader does not read on must not hold the process. It says nothing of files; Windows has no such flag. */
+/**
+ * A pipe whose reader does not read on must not hold the process. It says nothing of files; Windows has no such flag.
+ */
 const O_NONBLOCK = constants.O_NONBLOCK ?? 0
 
 /**
  * A log of requests, a JSON object a line: when, which method and endpoint, which status, how long. No keys, no tokens,
  * no addresses. Lines are written together; SIGHUP opens the file anew, for whoever rotates it. Lines that cannot be
- * written are lost, which is told: of the first at once, then every 10 s at most, and in the end. Where it is a pipe that
- * is full, they are kept for a while.
+ * written are lost, which is told: of the first at once, then every 10 s at most, and in the end. Where it is a pipe
+ * that is full, they are kept for a while.
  */
 export class LogFile {
   readonly #path: string

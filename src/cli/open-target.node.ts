@@ -28,7 +28,9 @@ const ONLY_SERVER = ["token", "timeout"]
 
 type CallOfTarget = Pick<CommandCall, "options" | "terminal">
 
-/** The data folder that a command is about. @throws {UsageError} where a file is in its place, or nobody may look there */
+/**
+ * The data folder that a command is about. @throws {UsageError} where a file is in its place, or nobody may look there
+ */
 export function dataDirOf(call: CallOfTarget): string {
   const path = textOption(call, "data-dir") ?? variable(call, "SLUICE_DATA_DIR") ?? DEFAULT_DATA_DIR
   if (path === "") throw new UsageError('Cannot open "": allowed is the path of a folder.')
@@ -39,14 +41,16 @@ export function dataDirOf(call: CallOfTarget): string {
   return path
 }
 
-/** Whether a path is a data folder, or what is left of one. @throws {UsageError} where this user may not look into it */
+/**
+ * Whether a path is a data folder, or what is left of one. @throws {UsageError} where this user may not look into it
+ */
 export function isDataDir(path: string): boolean {
   return withNamedFile("open", path, holdsStore)
 }
 
 /**
- * `dataDirOf`, where no server can be asked: not the default folder in silence, where all other commands ask the server of
- * the environment.
+ * `dataDirOf`, where no server can be asked: not the default folder in silence, where all other commands ask the server
+ * of the environment.
  *
  * @param whyFolder why no server can be asked
  * @throws {UsageError}
@@ -59,7 +63,9 @@ export function onlyDataDirOf(call: CallOfTarget, whyFolder: string): string {
   return dataDirOf(call)
 }
 
-/** How long to wait for that folder where another process has it, in ms. @throws {RangeError} where it is no duration */
+/**
+ * How long to wait for that folder where another process has it, in ms. @throws {RangeError} where it is no duration
+ */
 export function lockTimeoutOf(call: Pick<CommandCall, "options">): number {
   const text = textOption(call, "lock-timeout")
   return text === undefined ? 0 : parseDurationArgument("run", "--lock-timeout", text, TIMEOUT_RANGE)
@@ -68,8 +74,8 @@ export function lockTimeoutOf(call: Pick<CommandCall, "options">): number {
 /**
  * Opens what a command is about: the server of `--server`, else the data folder.
  *
- * @throws {UsageError} where both are named, or there is no such folder, or no server is named that there must be, or one
- * that cannot be; what opening throws
+ * @throws {UsageError} where both are named, or there is no such folder, or no server is named that there must be, or
+ * one that cannot be; what opening throws
  */
 export async function openTarget(
   call: CallOfTarget,

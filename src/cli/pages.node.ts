@@ -17,9 +17,9 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Answers requests for the dashboard and below it, and `null` to all others. Its files hold no secrets and need no token.
- * They are read once, so no path from outside ever reaches the file system. The header fields are those that the Worker's
- * assets have.
+ * Answers requests for the dashboard and below it, and `null` to all others. Its files hold no secrets and need no
+ * token. They are read once, so no path from outside ever reaches the file system. The header fields are those that the
+ * Worker's assets have.
  */
 export function dashboardPages(): (request: ApiRequest) => ApiAnswer | null {
   const files = new Map<string, ApiAnswer>()

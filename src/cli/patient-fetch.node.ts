@@ -7,7 +7,8 @@ import { Readable } from "node:stream"
 const BODILESS: readonly unknown[] = [204, 205, 304]
 
 /**
- * A `fetch` that waits for as long as its signal lets it: Node's own gives up where no answer begins within five minutes.
+ * A `fetch` that waits for as long as its signal lets it: Node's own gives up where no answer begins within five
+ * minutes.
  *
  * @throws {TypeError} as `fetch`, where the answer does not come; also where the signal was aborted. The same where the
  * body is read and does not come whole

@@ -17,7 +17,9 @@ function spellOut(text: string, characters: RegExp): string {
 /** Blanks other than a space, and spaces that are first, last or beside another. */
 const BLANK = /\u2800|(?! )\p{Zs}|^ | $|(?<= ) | (?= )/gu
 
-/** `plainText` of a name, such as a key's, in which blanks that nobody would see among the others are spelled out too. */
+/**
+ * `plainText` of a name, such as a key's, in which blanks that nobody would see among the others are spelled out too.
+ */
 export function plainName(name: string): string {
   return spellOut(plainText(name), BLANK)
 }

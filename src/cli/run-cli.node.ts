@@ -89,8 +89,8 @@ function isBadInput(error: unknown): boolean {
 }
 
 /**
- * Those of sluice begin so, and not those of the runtime, such as of a stack that is too deep. That of a clock is nobody's
- * input.
+ * Those of sluice begin so, and not those of the runtime, such as of a stack that is too deep. That of a clock is
+ * nobody's input.
  */
 function isOutOfRange(error: unknown): error is RangeError {
   return error instanceof RangeError && error.message.startsWith("Cannot ") && !(error instanceof TimeError)

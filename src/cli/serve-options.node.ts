@@ -118,8 +118,8 @@ function readConfig(call: CommandCall): Config | null {
 }
 
 /**
- * `readConfig`, of a server that has read it before. A pipe can be read once: it would be taken for an empty configuration
- * then, or the server would wait for somebody to write to it.
+ * `readConfig`, of a server that has read it before. A pipe can be read once: it would be taken for an empty
+ * configuration then, or the server would wait for somebody to write to it.
  *
  * @throws {UsageError} where the path is of no regular file by now
  */

@@ -12,8 +12,8 @@ export class OutputClosed extends Error {
 }
 
 /**
- * Standard output, which may go away while a command writes: a pipe whose reader has ended, a terminal that was closed, a
- * full disk. What a command is there to tell ends with it; the work of a server does not, for which it is a log.
+ * Standard output, which may go away while a command writes: a pipe whose reader has ended, a terminal that was closed,
+ * a full disk. What a command is there to tell ends with it; the work of a server does not, for which it is a log.
  */
 export class StandardOutput {
   readonly #stream: Writable
@@ -80,8 +80,8 @@ export class StandardOutput {
   }
 
   /**
-   * Resolves when every text that a command told is written or lost, however long its reader takes, and lines of a log are
-   * or a second has passed.
+   * Resolves when every text that a command told is written or lost, however long its reader takes, and lines of a log
+   * are or a second has passed.
    *
    * @returns whether all that a command told is out, or nobody read on
    */

@@ -16,8 +16,8 @@ export function isCapable({ isTty, env }: Pick<Terminal, "isTty" | "env">): bool
 }
 
 /**
- * Colours on a terminal, unless NO_COLOR (no-color.org) says otherwise. FORCE_COLOR goes before both, as Node has it, and
- * `--no-color` before all.
+ * Colours on a terminal, unless NO_COLOR (no-color.org) says otherwise. FORCE_COLOR goes before both, as Node has it,
+ * and `--no-color` before all.
  */
 export function styleFor(terminal: Terminal, wanted: boolean): Style {
   const { NO_COLOR, FORCE_COLOR } = terminal.env

@@ -2,7 +2,9 @@
 export interface Terminal {
   /** Reads standard input to its end. */
   read(): Promise<string>
-  /** Writes what the command is there to tell. @throws {Error} where nobody reads it any more, which ends the command */
+  /**
+   * Writes what the command is there to tell. @throws {Error} where nobody reads it any more, which ends the command
+   */
   out(text: string): void
   /** Writes lines of a log to standard output. Those that cannot be written are lost, and the command goes on. */
   log(text: string): void

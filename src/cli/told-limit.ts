@@ -21,8 +21,8 @@ function capacityOf({ rules }: Policy, rule: string): number {
 }
 
 /**
- * The limit that a verb is about. `null` where it cannot be known, as of one that was removed meanwhile: what was told of
- * it stands all the same.
+ * The limit that a verb is about. `null` where it cannot be known, as of one that was removed meanwhile: what was told
+ * of it stands all the same.
  */
 export async function limitOf(limits: NamedLimits, key: string, choice: LimitChoice): Promise<NamedLimit | null> {
   try {

@@ -6,8 +6,8 @@ export class ApiError extends SluiceError {
   /**
    * What the server calls it: `"UNAUTHORIZED"` (no token, or a wrong one), `"FORBIDDEN"`, `"NOT_FOUND"` (no such
    * endpoint), `"METHOD_NOT_ALLOWED"`, `"REQUEST_TIMEOUT"`, `"CONTENT_TOO_LARGE"`, `"UNSUPPORTED_MEDIA_TYPE"`,
-   * `"TOO_MANY_REQUESTS"` (too many wrong tokens), `"INTERNAL"`. Where it does not say, as a proxy does not, one of these
-   * by the status, else `"HTTP_ERROR"`.
+   * `"TOO_MANY_REQUESTS"` (too many wrong tokens), `"INTERNAL"`. Where it does not say, as a proxy does not, one of
+   * these by the status, else `"HTTP_ERROR"`.
    */
   readonly code: string
   /** The HTTP status. */

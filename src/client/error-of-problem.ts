@@ -38,8 +38,8 @@ const MAKERS: Readonly<Record<string, (members: Members) => Error>> = {
 }
 
 /**
- * The error that a problem (RFC 9457) tells by its `code`: of the class that the limiter behind the server threw, else an
- * `ApiError`. What has no code is not of sluice, but of a proxy before it say: then the status tells what it is.
+ * The error that a problem (RFC 9457) tells by its `code`: of the class that the limiter behind the server threw, else
+ * an `ApiError`. What has no code is not of sluice, but of a proxy before it say: then the status tells what it is.
  *
  * @param untold the message where the problem has none
  */

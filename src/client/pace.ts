@@ -31,8 +31,8 @@ export interface Flight {
 const UNTOLD_RETRY_MS = 1_000
 
 /**
- * The longest that one answer keeps requests back. A quota of a month may be used up for longer, and then a request a day
- * finds that out; a server that took ms for seconds is asked again before this process ends.
+ * The longest that one answer keeps requests back. A quota of a month may be used up for longer, and then a request a
+ * day finds that out; a server that took ms for seconds is asked again before this process ends.
  */
 const MAX_WAIT_MS = 86_400_000
 
@@ -105,7 +105,9 @@ export class Pace {
     return Math.min(Math.ceil(Math.max(0, ...gaps)), MAX_WAIT_MS)
   }
 
-  /** Notes what an answer told. Its `Retry-After` holds for all requests where its status says that they are refused. */
+  /**
+   * Notes what an answer told. Its `Retry-After` holds for all requests where its status says that they are refused.
+   */
   hear(flight: Flight, { quotas, retryAfterMs }: QuotaFields, status: number, nowMs: number): void {
     this.recall(flight)
     const { cost, answersBefore } = flight

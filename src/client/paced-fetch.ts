@@ -12,8 +12,8 @@ export interface PacedFetchOptions {
   /** Units that a request costs its quota, a whole number 0 … 2^31; default 1. */
   readonly cost?: ((request: Request) => number) | undefined
   /**
-   * `"burst"` (default) sends as long as there is quota, and then waits; `"even"` spreads what is left over the time until
-   * the quota is full.
+   * `"burst"` (default) sends as long as there is quota, and then waits; `"even"` spreads what is left over the time
+   * until the quota is full.
    */
   readonly pacing?: Pacing | undefined
   /**
@@ -51,8 +51,8 @@ interface Line {
 
 /**
  * A `fetch` that keeps below the limits that servers tell of: in `RateLimit` (drafts 11, 7 and 6), `X-RateLimit-*` and
- * `Retry-After`, this one on a 429 and a 503. What would exceed them waits, first come first served; what is refused all
- * the same is sent again when the server says so. No answer keeps requests back for more than a day.
+ * `Retry-After`, this one on a 429 and a 503. What would exceed them waits, first come first served; what is refused
+ * all the same is sent again when the server says so. No answer keeps requests back for more than a day.
  *
  * @param fetch the one underneath; the runtime's where it is `undefined`
  * @returns a function like `fetch`. It rejects with `TimeoutExceeded` where a request would have to wait longer than

@@ -60,8 +60,8 @@ const STYLES: readonly Read[] = [
 ]
 
 /**
- * Reads what a response tells of its limits: `RateLimit` of the drafts 11 and 7, the fields of draft 6, `X-RateLimit-*`,
- * and `Retry-After` in seconds or as a date. What cannot be read counts as not told.
+ * Reads what a response tells of its limits: `RateLimit` of the drafts 11 and 7, the fields of draft 6,
+ * `X-RateLimit-*`, and `Retry-After` in seconds or as a date. What cannot be read counts as not told.
  *
  * @param nowMs ms since the epoch, for fields that tell a time
  */
@@ -102,7 +102,9 @@ const PARAMETER = /;\s*([a-z*][a-z0-9_.*-]*)(?:=("(?:[^"\\]|\\.)*"|:[^:]*:|(?!:)
 /** An item of a List of Strings with parameters (RFC 9651). */
 interface Item {
   readonly name: string
-  /** Its name and partition; numbered where several are called so, as those of limiters that know nothing of each other. */
+  /**
+   * Its name and partition; numbered where several are called so, as those of limiters that know nothing of each other.
+   */
   readonly id: string
   readonly parameters: Parameters
 }

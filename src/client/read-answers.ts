@@ -17,8 +17,8 @@ import type { RuleDecision } from "../types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../types/limiter.js"
 import { complete } from "./complete.js"
 
-// A server of sluice is trusted to answer as its document says. That it is one is not known: what reads an answer throws
-// where what it needs is not there.
+// A server of sluice is trusted to answer as its document says. That it is one is not known: what reads an answer
+// throws where what it needs is not there.
 
 /** An answer that says whether something was done. */
 export function readFlag<Name extends string>(name: Name): (json: { readonly [Each in Name]: boolean }) => boolean {

@@ -15,8 +15,8 @@ export interface EventOptions {
   /** How many past decisions to begin with, 0 … 10,000; default 0. */
   readonly replay?: number | undefined
   /**
-   * Whether it goes on with the decisions to come, and resumes a connection that broke; default `true`. Otherwise it ends
-   * when the past ones are told, and fails where they cannot be.
+   * Whether it goes on with the decisions to come, and resumes a connection that broke; default `true`. Otherwise it
+   * ends when the past ones are told, and fails where they cannot be.
    */
   readonly follow?: boolean | undefined
   /** Ends the stream. */

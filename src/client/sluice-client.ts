@@ -93,8 +93,8 @@ const MAX_LISTED = 1_000
  * items have ids. `charge` and `reset` are not repeated.
  *
  * Every verb fails with what the limiter behind the server throws: `LimitNotFound`, `CostError`, `KeyError`,
- * `PolicyError`, `RangeError`; with `StoreUnavailable` where the server does not answer in time; with `ApiError` where it
- * refuses the request, a wrong token say.
+ * `PolicyError`, `RangeError`; with `StoreUnavailable` where the server does not answer in time; with `ApiError` where
+ * it refuses the request, a wrong token say.
  *
  * @example
  * ```ts
@@ -336,7 +336,9 @@ export class SluiceClient implements NamedLimits {
     }
   }
 
-  /** Reads JSON, which may come from whoever else answers at this address. @throws {ApiError} where it has another shape */
+  /**
+   * Reads JSON, which may come from whoever else answers at this address. @throws {ApiError} where it has another shape
+   */
   #read<Json, T>(read: (json: Json) => T, json: Json): T {
     try {
       return read(json)

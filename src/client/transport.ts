@@ -19,7 +19,8 @@ export interface TransportOptions {
   readonly retryDelayMs?: number | undefined
   /**
    * What makes requests; default the runtime's `fetch`. A call ends in its time also where this does not heed the
-   * `signal`, but its request is left open then. A body may be another stream than the web's, except that of `events()`.
+   * `signal`, but its request is left open then. A body may be another stream than the web's, except that of
+   * `events()`.
    */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
 }
@@ -49,7 +50,9 @@ export interface AnsweredPage {
   readonly nextAfter: string | null
 }
 
-/** The longest answer that is read, in bytes: a page of 1,000 limits, each of eight rules with long names, is shorter. */
+/**
+ * The longest answer that is read, in bytes: a page of 1,000 limits, each of eight rules with long names, is shorter.
+ */
 const MAX_BYTES = 33_554_432
 
 /** Statuses of a server, or a proxy before it, that is not there for the moment. */

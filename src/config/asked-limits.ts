@@ -15,7 +15,9 @@ const keySets = new WeakMap<AccessConfig, ReadonlySet<string>>()
 export interface AskedLimits {
   /** Whether a group is asked, which may be one of a single limit. */
   readonly isGroup: boolean
-  /** What is counted, for each limit in the group's order: keys with their prefix, names as `limitNameFor` tells them. */
+  /**
+   * What is counted, for each limit in the group's order: keys with their prefix, names as `limitNameFor` tells them.
+   */
   readonly items: readonly [AskedItem, ...AskedItem[]]
   /** What the lists say of the keys. What is on one is not counted. */
   readonly access: Access

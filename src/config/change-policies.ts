@@ -16,8 +16,8 @@ export async function policiesOf(limits: Pick<NamedLimits, "limit">, names: Iter
 }
 
 /**
- * Begins with all changes before anything else can be asked, so that limits which decide when they are called have all of
- * them at once.
+ * Begins with all changes before anything else can be asked, so that limits which decide when they are called have all
+ * of them at once.
  *
  * @returns resolves when all are as durable as the limits promise
  * @throws what the first that failed threw, once none is under way

@@ -5,9 +5,8 @@ import { requireConfig } from "./require-config.js"
 
 /**
  * Every policy of a configuration, those of tiers and tenants included, by the name under which a class of named limits
- * counts it: what `MemoryLimits` and `openLimiter` take as `limits`, or `define` one by one.
- * Where they are defined anew while middleware counts there, `namedLimiters` is to have `redefine: false`: else it puts its
- * own policies back.
+ * counts it: what `MemoryLimits` and `openLimiter` take as `limits`, or `define` one by one. Where they are defined
+ * anew while middleware counts there, `namedLimiters` is to have `redefine: false`: else it puts its own policies back.
  *
  * @example
  * ```ts

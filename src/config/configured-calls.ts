@@ -26,8 +26,8 @@ export class ConfiguredCalls {
   }
 
   /**
-   * Keys on the lists are not counted. Of a group all limits admit, or none is charged; each remembers the call's id as if
-   * it had been asked alone.
+   * Keys on the lists are not counted. Of a group all limits admit, or none is charged; each remembers the call's id as
+   * if it had been asked alone.
    *
    * @param options the call's own, without the configured cost
    */
@@ -82,7 +82,9 @@ export class ConfiguredCalls {
     return whenAnswered(this.#policiesInForce(items), ([policy]) => listedDecision(access, policy!, key, cost))
   }
 
-  /** Takes units of every limit asked or, where one of them cannot be charged, of none. Keys on the lists lose nothing. */
+  /**
+   * Takes units of every limit asked or, where one of them cannot be charged, of none. Keys on the lists lose nothing.
+   */
   charge({ access, items }: AskedLimits, units: number): Awaitable<void> {
     if (access !== "limit") return
     const charge = () =>
@@ -131,7 +133,9 @@ export class ConfiguredCalls {
     return policy
   }
 
-  /** The limits' policies: the configured one only where a limit was removed, since others may have been defined anew. */
+  /**
+   * The limits' policies: the configured one only where a limit was removed, since others may have been defined anew.
+   */
   #policiesInForce(items: readonly NamedItem[]): Awaitable<readonly Policy[]> {
     return whenAllAnswered(
       items.map(({ limit }) => this.#limits.limit(limit)),

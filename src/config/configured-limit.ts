@@ -11,8 +11,8 @@ export type GroupKeys = Readonly<Record<string, string>>
 /** Which limit a check is about, and whose policy of it. */
 export interface ConfiguredCheck extends CheckOptions, Whose {
   /**
-   * The name of a limit or a group. Default the limit of the key's own name, its prefix included, where there is one; else
-   * `"default"`.
+   * The name of a limit or a group. Default the limit of the key's own name, its prefix included, where there is one;
+   * else `"default"`.
    */
   readonly limit?: string | undefined
 }

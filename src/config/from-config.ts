@@ -70,13 +70,13 @@ export class ConfiguredLimits {
    * Puts another configuration in force, whole: policies, costs, prefix, lists, groups, tiers, tenants, log and sample.
    * What was made of this before goes by it: limiters that `of` gave, functions around them, calls that wait.
    *
-   * What was used of a limit stays used, capped at its new capacity. A limit, or a tier's or a tenant's policy of one, that
-   * the new configuration does not have is forgotten with its counts, and refused as unknown; what was defined in `limits`
-   * beside stays. Whether statistics and names of keys are kept stays as it was at the start.
+   * What was used of a limit stays used, capped at its new capacity. A limit, or a tier's or a tenant's policy of one,
+   * that the new configuration does not have is forgotten with its counts, and refused as unknown; what was defined in
+   * `limits` beside stays. Whether statistics and names of keys are kept stays as it was at the start.
    *
    * @param config what `parseConfig` gives, which refuses one that cannot be
-   * @throws {RangeError} where it is something else; {ConfigError} where a group has the name of a limit that was defined
-   * beside; then nothing has changed
+   * @throws {RangeError} where it is something else; {ConfigError} where a group has the name of a limit that was
+   * defined beside; then nothing has changed
    */
   reload(config: Config): void {
     requireConfig("reload limits", config)
@@ -119,9 +119,9 @@ export class ConfiguredLimits {
   }
 
   /**
-   * A limit or a group as a limiter of its own, for a tenant or a tier: `wrap`, `limited`, `acquire` and `checkAll` take it,
-   * and what they ask goes by the configuration, as `check` does. Keys have no prefix here. All who wait and count under the
-   * same names stand in one line.
+   * A limit or a group as a limiter of its own, for a tenant or a tier: `wrap`, `limited`, `acquire` and `checkAll`
+   * take it, and what they ask goes by the configuration, as `check` does. Keys have no prefix here. All who wait and
+   * count under the same names stand in one line.
    *
    * @throws {LimitNotFound}; {RangeError} where there is no such tier
    */
@@ -135,7 +135,9 @@ export class ConfiguredLimits {
     return view
   }
 
-  /** The names under which a limit or a group is counted for a customer; `undefined` where these are the limits' own. */
+  /**
+   * The names under which a limit or a group is counted for a customer; `undefined` where these are the limits' own.
+   */
   #countedAs(limit: string, whose: Whose): string | undefined {
     const asked = this.config.groups.get(limit)?.limits ?? [{ name: limit }]
     const names = asked.map(({ name }) => this.limitName(name, whose))

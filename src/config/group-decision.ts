@@ -2,7 +2,9 @@ import { mergeDecisions, type RequestDecision } from "../http/request-decision.j
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 
-/** What a group decided: the decision of the limit that binds most, and each limit's own in `limits`, with its receipt. */
+/**
+ * What a group decided: the decision of the limit that binds most, and each limit's own in `limits`, with its receipt.
+ */
 export type GroupDecision = Omit<RequestDecision, "receipt">
 
 /** The decisions of a group's limits as one. It has no receipt: one would settle a part of what was charged. */

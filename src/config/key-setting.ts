@@ -15,7 +15,9 @@ export type KeySetting =
 
 type Make = (name: string | null, address: KeyExtractor) => KeyExtractor | null
 
-/** How each kind of key is made, from what stands after the colon; `null` where that should, or should not, be there. */
+/**
+ * How each kind of key is made, from what stands after the colon; `null` where that should, or should not, be there.
+ */
 const KINDS: Readonly<Record<string, { readonly form: string; readonly make: Make }>> = {
   address: { form: '"address"', make: (name, address) => (name === null ? address : null) },
   "api-key": {

@@ -35,21 +35,22 @@ type ChosenCheck = CheckOptions & LimitChoice
 export interface LimitsByConfig extends ByPromise {
   readonly isSynchronous: false
   /**
-   * One of the limits or groups by itself, as `oneLimit` makes it. A group is asked, charged and settled; the other verbs
-   * are about a limit, and fail with `LimitNotFound` for it.
+   * One of the limits or groups by itself, as `oneLimit` makes it. A group is asked, charged and settled; the other
+   * verbs are about a limit, and fail with `LimitNotFound` for it.
    */
   of(name: string): OneLimit<LimitsByConfig>
   /**
-   * Defines the policies of another configuration in the limits, where what was used stays used, and goes by it from then
-   * on: costs, lists and groups. A limit that it does not have stays in the limits until it is removed. Reloads
+   * Defines the policies of another configuration in the limits, where what was used stays used, and goes by it from
+   * then on: costs, lists and groups. A limit that it does not have stays in the limits until it is removed. Reloads
    * that are asked for at a time are done one after the other, so that the last is in force whole.
    *
    * Over limits that define when they are called, as those in memory and in a folder do, all of it is in force at one
-   * moment, and the promise resolves when it is durable. Elsewhere each policy is in force once its own definition arrived.
+   * moment, and the promise resolves when it is durable. Elsewhere each policy is in force once its own definition
+   * arrived.
    *
-   * @throws {RangeError} where it is not what `parseConfig` gives; {ConfigError} where a group has the name of a limit that
-   * is there: then nothing has changed. Where a policy could not be defined, the former configuration is in force again,
-   * over the policies that were; {StoreUnavailable} where these could not be put back
+   * @throws {RangeError} where it is not what `parseConfig` gives; {ConfigError} where a group has the name of a limit
+   * that is there: then nothing has changed. Where a policy could not be defined, the former configuration is in force
+   * again, over the policies that were; {StoreUnavailable} where these could not be put back
    */
   reload(config: Config): Promise<void>
 }
@@ -72,9 +73,9 @@ interface InForce {
 }
 
 /**
- * Named limits that decide as a configuration says where they are asked by name, as a server's are: a limit's cost where
- * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits. The names are those
- * of `configPolicies`; for limits that it does not have, the lists for all limits count.
+ * Named limits that decide as a configuration says where they are asked by name, as a server's are: a limit's cost
+ * where a check gives none, its lists of keys, and groups, which are asked for one key of all their limits. The names
+ * are those of `configPolicies`; for limits that it does not have, the lists for all limits count.
  *
  * Keys are whole here, the prefix included. `limits` has the configured limits already, and stays whose it is: what is
  * no verb over several limits, such as `close`, is asked of it. A limit cannot be defined under a group's name;
@@ -133,8 +134,8 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
 }
 
 /**
- * Refuses a configuration with a group of a name that limits have which are there already, in a store say: a check would
- * ask the one, and every other verb the other.
+ * Refuses a configuration with a group of a name that limits have which are there already, in a store say: a check
+ * would ask the one, and every other verb the other.
  *
  * @throws {ConfigError} naming the group
  */
@@ -191,8 +192,8 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
   }
 
   /**
-   * Finds what a call asks, and asks it before another configuration can be put in force: where one was meanwhile, it is
-   * found anew, so that no cost of the one is asked of a policy of the other.
+   * Finds what a call asks, and asks it before another configuration can be put in force: where one was meanwhile, it
+   * is found anew, so that no cost of the one is asked of a policy of the other.
    */
   async function asking<Found, Answer>(
     find: (inForce: InForce) => Promise<Found>,

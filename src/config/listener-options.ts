@@ -15,7 +15,9 @@ export interface ListenerOptions {
   readonly random?: (() => number) | undefined
 }
 
-/** What each of the options may be: what a listener throws is dropped, so one that cannot be would never be heard of. */
+/**
+ * What each of the options may be: what a listener throws is dropped, so one that cannot be would never be heard of.
+ */
 export const LISTENER_KINDS: Kinds<ListenerOptions> = {
   log: having("info", "error"),
   clock: CLOCK,

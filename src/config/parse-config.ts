@@ -26,8 +26,8 @@ import {
 } from "./read-requests.js"
 
 /**
- * A configuration: the text of `sluice.toml`, or what such a text says as a plain object, from JSON say. So durations are
- * texts in an object too.
+ * A configuration: the text of `sluice.toml`, or what such a text says as a plain object, from JSON say. So durations
+ * are texts in an object too.
  */
 export type ConfigInput = string | object
 

@@ -40,7 +40,9 @@ function notConfigured({ limits, groups }: Config, name: string): LimitNotFound 
   return new LimitNotFound(name, "limit", `${listed}${nearestNameHint(name, names)}`)
 }
 
-/** The error of a tier that the configuration does not have. A tier that is misspelt would else be the limit's policy. */
+/**
+ * The error of a tier that the configuration does not have. A tier that is misspelt would else be the limit's policy.
+ */
 export function unknownTier({ tiers }: Config, tier: unknown): RangeError {
   const names = [...tiers.keys()]
   const allowed = names.length === 0 ? "none: the configuration has no tiers" : `one of ${names.join(", ")}`
@@ -53,8 +55,8 @@ export function badTenant(tenant: unknown): RangeError {
 }
 
 /**
- * The policy of a limit for a tenant or a tier: the tenant's own, else that of its tier, else that of the tier given, else
- * the limit's.
+ * The policy of a limit for a tenant or a tier: the tenant's own, else that of its tier, else that of the tier given,
+ * else the limit's.
  *
  * @throws {LimitNotFound} where there is no such limit; {RangeError} where there is no such tier
  * @example

@@ -94,7 +94,9 @@ function refuseNumber(path: string, value: unknown): void {
   throw new ConfigError(path, value, `a text with its unit, such as ${example}`)
 }
 
-/** Refuses the durations without a unit of a policy that is a rule or a list; the rest of it is looked at by its reader. */
+/**
+ * Refuses the durations without a unit of a policy that is a rule or a list; the rest of it is looked at by its reader.
+ */
 function refuseBareDurations(path: string, policy: unknown): void {
   const rules: readonly unknown[] = Array.isArray(policy) ? policy : [policy]
   for (const [index, rule] of rules.entries()) {

@@ -9,7 +9,8 @@ export interface Party {
   /** Asks and charges, all of its items or none, under the call's id: repeating it charges once. */
   charge(): Promise<AllDecision>
   /**
-   * What `charge` would find, charging nothing and beginning no block, without receipts. Never fails: it decides nothing.
+   * What `charge` would find, charging nothing and beginning no block, without receipts. Never fails: it decides
+   * nothing.
    */
   peek(): Promise<AllDecision>
   /** Gives the charge of one of its items back; a second time it does nothing. */
@@ -25,8 +26,8 @@ export interface PartyAnswer {
 
 /**
  * Decides checks that several writers keep the counts of. Those without a `block` are charged at the same time, in one
- * round trip; then those with one, each after the other. Where one is denied or does not answer, what the others charged
- * is given back, and who was not asked yet is not charged. Of either it is told what `peek` finds afterwards.
+ * round trip; then those with one, each after the other. Where one is denied or does not answer, what the others
+ * charged is given back, and who was not asked yet is not charged. Of either it is told what `peek` finds afterwards.
  *
  * A charge stands until it is given back. So wherever this is cut off, by a lost call, a lost answer or its own end, a
  * key has less quota than it could have, never more, and gets it back as time passes. Meanwhile somebody else may be

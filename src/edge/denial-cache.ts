@@ -13,8 +13,8 @@ import { LookCache } from "./look-cache.js"
 
 export interface DenialCacheOptions {
   /**
-   * The most keys remembered of each kind (denials, holds of a `leaky_bucket`, looks beside a denial), 1 … 2^24; default
-   * 10,000. Beyond, the one noted longest ago goes.
+   * The most keys remembered of each kind (denials, holds of a `leaky_bucket`, looks beside a denial), 1 … 2^24;
+   * default 10,000. Beyond, the one noted longest ago goes.
    */
   readonly maxKeys?: number | undefined
   /**
@@ -34,24 +34,28 @@ interface Denial {
   /** When its answer came: its own clock was not later when it denied. */
   readonly toldAtMs: number
   readonly untilMs: number
-  /** Greater costs that were left to the limiter, since this denial does not tell how long they wait, and their denials. */
+  /**
+   * Greater costs that were left to the limiter, since this denial does not tell how long they wait, and their denials.
+   */
   readonly greater: Map<number, Denial | null>
 }
 
 const KINDS: Kinds<DenialCacheOptions> = { maxKeys: whole(1, 2 ** 24), maxAgeMs: whole(1, 2 ** 31), clock: CLOCK }
 const DEFAULT_KEYS = 10_000
 const DEFAULT_AGE_MS = 10_000
-/** So many greater costs a denial leaves to the limiter: whoever asks for ever new ones is told to wait for too long. */
+/**
+ * So many greater costs a denial leaves to the limiter: whoever asks for ever new ones is told to wait for too long.
+ */
 const MAX_GREATER = 4
 
 /**
  * Denials that a limiter far away told, so that repeating the question until the time to retry costs no call.
  *
  * A denial of a cost answers that cost and greater ones, never smaller ones. A few greater ones are left to the limiter
- * where the denial does not tell how long they wait. It answers until its retry time, counted from before the question: so
- * it is never told too long, whatever the clocks say. Under a policy with a `block` it answers only while the block lasts,
- * for the next denial begins another one. A change of the key made through the same cache drops it at once; one made
- * elsewhere is seen `maxAgeMs` later at most.
+ * where the denial does not tell how long they wait. It answers until its retry time, counted from before the question:
+ * so it is never told too long, whatever the clocks say. Under a policy with a `block` it answers only while the block
+ * lasts, for the next denial begins another one. A change of the key made through the same cache drops it at once; one
+ * made elsewhere is seen `maxAgeMs` later at most.
  */
 export class DenialCache {
   /**
@@ -99,8 +103,8 @@ export class DenialCache {
   }
 
   /**
-   * The answer to a check, if it is known. Its `retryAfterMs` is enough, counted from when the limiter's answer came: so it
-   * is too long by the way of that answer at most, for the cost that was denied.
+   * The answer to a check, if it is known. Its `retryAfterMs` is enough, counted from when the limiter's answer came:
+   * so it is too long by the way of that answer at most, for the cost that was denied.
    *
    * @param name of the key among all that share this cache
    * @param policy a denial under another one says nothing
@@ -151,8 +155,8 @@ export class DenialCache {
 
   /**
    * Remembers what a question was told, unless it answers nothing or the key was changed meanwhile: a denial, and how
-   * long the next request would be held. A smaller cost that was charged makes the denied one wait longer than was told,
-   * so that is forgotten; so is a hold where the key was denied, which may have blocked it for longer.
+   * long the next request would be held. A smaller cost that was charged makes the denied one wait longer than was
+   * told, so that is forgotten; so is a hold where the key was denied, which may have blocked it for longer.
    */
   note(name: string, policy: Policy, decision: Decision, ticket: Ticket): void {
     if (decision.allowed) this.#forgetAbove(name, decision.cost)
@@ -199,14 +203,17 @@ export class DenialCache {
   }
 }
 
-/** Whether an answer says something of later checks: a denial does, and an admission after which the next one is held. */
+/**
+ * Whether an answer says something of later checks: a denial does, and an admission after which the next one is held.
+ */
 function answersLater(decision: Decision): boolean {
   return decision.cost > 0 && (!decision.allowed || nextHoldMs(decision) > 0)
 }
 
 /**
- * How long from the question on a denial answers others: until the time to retry, under a `block` until that ends. Not at
- * all where it tells of more than 2,230 years: so deep in debt is no key by accident, and its waits may be longer in truth.
+ * How long from the question on a denial answers others: until the time to retry, under a `block` until that ends. Not
+ * at all where it tells of more than 2,230 years: so deep in debt is no key by accident, and its waits may be longer in
+ * truth.
  */
 function answersMs(denial: Decision): number {
   if (!tellsWholeWaits(denial)) return 0
@@ -215,7 +222,9 @@ function answersMs(denial: Decision): number {
   return Math.min(retryAfterMs, blockedForMs)
 }
 
-/** Remembers with a denial that of a greater cost, for which it does not tell the wait. It answers its own cost alone. */
+/**
+ * Remembers with a denial that of a greater cost, for which it does not tell the wait. It answers its own cost alone.
+ */
 function noteGreater({ greater }: Denial, denial: Denial): void {
   const { cost } = denial.decision
   if (greater.has(cost) || greater.size < MAX_GREATER) greater.set(cost, denial)

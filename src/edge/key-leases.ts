@@ -29,9 +29,10 @@ const MAX_GROWTH = 8
 const MAX_EMPTY = 16
 
 /**
- * The units of one key that were drawn ahead. How many are drawn next follows the use: a lease of which more than half was
- * spent within less than half a time to live, when the next one is drawn, is followed by what half a time to live takes at
- * that pace, two to eight times as many as before; one of which less than half was spent then, by half as many.
+ * The units of one key that were drawn ahead. How many are drawn next follows the use: a lease of which more than half
+ * was spent within less than half a time to live, when the next one is drawn, is followed by what half a time to live
+ * takes at that pace, two to eight times as many as before; one of which less than half was spent then, by half as
+ * many.
  */
 export class KeyLeases {
   readonly #bounds: LeaseBounds

@@ -38,8 +38,8 @@ export function laterDenial(decision: Decision, policy: Policy, cost: number, el
 }
 
 /**
- * Whether `laterDenial` tells well enough how long a cost waits, and not the time until a quota is full of which less may
- * do, as a sliding window's. Under another policy than the caller's, as in a rollout, that time has to do.
+ * Whether `laterDenial` tells well enough how long a cost waits, and not the time until a quota is full of which less
+ * may do, as a sliding window's. Under another policy than the caller's, as in a rollout, that time has to do.
  */
 export function tellsWaitOf(decision: Decision, cost: number): boolean {
   if (cost === decision.cost || termsOf(decision).isForeign) return true
@@ -50,9 +50,9 @@ export function tellsWaitOf(decision: Decision, cost: number): boolean {
 }
 
 /**
- * Whether the waits that a denial tells get shorter as time passes, so that `laterDenial` can tell of it. Those of a token
- * bucket that refills in steps are cut off where it is deep in debt: what they are in truth, nobody is told. The debts of
- * other algorithms end where their waits do.
+ * Whether the waits that a denial tells get shorter as time passes, so that `laterDenial` can tell of it. Those of a
+ * token bucket that refills in steps are cut off where it is deep in debt: what they are in truth, nobody is told. The
+ * debts of other algorithms end where their waits do.
  */
 export function tellsWholeWaits(denial: Decision): boolean {
   return (denial.rules ?? [denial]).every(({ algorithm, resetAfterMs }) => {
@@ -78,8 +78,8 @@ function enoughMs(rule: Rule | undefined, told: ToldRule, cost: number): number 
   const { remaining, retryAfterMs, resetAfterMs } = told
   // Nothing is charged meanwhile, so what was left then is there.
   if (remaining >= cost) return 0
-  // When the quota is full again every cost passes: the least that is known to be enough of any other algorithm. That of a
-  // fixed window comes back all at once.
+  // When the quota is full again every cost passes: the least that is known to be enough of any other algorithm. That
+  // of a fixed window comes back all at once.
   const whenFullMs = Math.max(retryAfterMs, resetAfterMs)
   if (rule === undefined || !EVENLY.includes(rule.algorithm)) return whenFullMs
   const { limit, periodMs, capacity, refill } = rule

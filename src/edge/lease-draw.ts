@@ -28,8 +28,8 @@ export interface Drawn {
   /** Of the check that asks; its cost is all that was charged. */
   readonly decision: Decision
   /**
-   * Told to those who wait and for whom nothing was left; `null` where all were served, or each is to ask for itself, since
-   * a denial would begin a block.
+   * Told to those who wait and for whom nothing was left; `null` where all were served, or each is to ask for itself,
+   * since a denial would begin a block.
    */
   readonly denial: Decision | null
 }

@@ -53,7 +53,10 @@ type Resume = (waited: Waited | CostError) => void
 
 /** How often a check waits for others' draws before it asks for itself. */
 export const LEASE_TURNS = 8
-/** After this share of its time a lease that is idle is given back: a little after it counts as idle, well before it ends. */
+/**
+ * After this share of its time a lease that is idle is given back: a little after it counts as idle, well before it
+ * ends.
+ */
 export const GIVE_BACK_SHARE = 0.8
 
 const MAX_KEYS = 1_000
@@ -73,8 +76,8 @@ const DRAW_LOST_MS = 1_000
 const MAX_DRAW_LOST_MS = 16_000
 
 /**
- * Units of hot keys that were drawn ahead, to be spent without a call. Drawn units are charged already: whatever happens
- * to them here, the owner never admits more than its policy says.
+ * Units of hot keys that were drawn ahead, to be spent without a call. Drawn units are charged already: whatever
+ * happens to them here, the owner never admits more than its policy says.
  */
 export class LeasePool {
   readonly #options: LeasePoolOptions
@@ -283,8 +286,8 @@ export class LeasePool {
   }
 
   /**
-   * Of the keys that wait for no draw, one that nobody asked about for long makes room. Those that do go behind the others,
-   * so that the next look does not begin with them.
+   * Of the keys that wait for no draw, one that nobody asked about for long makes room. Those that do go behind the
+   * others, so that the next look does not begin with them.
    *
    * @returns whether there was one among those that were looked at
    */

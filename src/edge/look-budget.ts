@@ -5,8 +5,9 @@ const MAX_LOOKS = 16
 const WINDOW_MS = 10_000
 
 /**
- * How many objects may be looked at beside a denial that is known: whoever is denied could have ever new ones looked at,
- * and each look is a call. Counted for groups of keys, since keys that share a count are only looked beside less often.
+ * How many objects may be looked at beside a denial that is known: whoever is denied could have ever new ones looked
+ * at, and each look is a call. Counted for groups of keys, since keys that share a count are only looked beside less
+ * often.
  */
 export class LookBudget {
   readonly #looks = new Uint8Array(KEY_SLOTS)

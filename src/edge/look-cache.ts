@@ -17,8 +17,8 @@ interface Look {
 const UNANSWERED_MS = 5_000
 
 /**
- * What is known of keys beside a denial of another one, so that it need not be looked at them again. It decides nothing: it
- * is shown beside the denial.
+ * What is known of keys beside a denial of another one, so that it need not be looked at them again. It decides
+ * nothing: it is shown beside the denial.
  */
 export class LookCache {
   readonly #bounds: CacheBounds
@@ -36,8 +36,8 @@ export class LookCache {
   }
 
   /**
-   * Remembers what the same check would be told of a key, as a look at it told, or as it was told when it was charged; with
-   * the reason `fail-open` that a look got no answer.
+   * Remembers what the same check would be told of a key, as a look at it told, or as it was told when it was charged;
+   * with the reason `fail-open` that a look got no answer.
    */
   note(name: string, { canonical: policy }: Policy, told: Decision): void {
     const isCharged = told.receipt !== undefined

@@ -36,13 +36,14 @@ const MANY_LANES = 1_024
 /**
  * Says which checks of one object go out alone, and which share a call.
  *
- * A check that finds no call of its object under way goes out at once. Beside one it waits, and goes out with the others
- * that wait, up to 64 in a call, as soon as that call has returned, or 5 ms have passed since it was sent; 10 ms beside
- * two calls, 20 beside three. So many checks share few calls, an object far away makes nobody wait for long, and one that
- * hangs is asked ever less often. A full call goes out at once beside up to three others.
+ * A check that finds no call of its object under way goes out at once. Beside one it waits, and goes out with the
+ * others that wait, up to 64 in a call, as soon as that call has returned, or 5 ms have passed since it was sent; 10 ms
+ * beside two calls, 20 beside three. So many checks share few calls, an object far away makes nobody wait for long, and
+ * one that hangs is asked ever less often. A full call goes out at once beside up to three others.
  *
  * It makes no calls and sets no timers: on Workers a call belongs to the request that makes it, so those who wait are
- * sent by whoever is there. A call whose request is cancelled never returns, and after a second does not count any more.
+ * sent by whoever is there. A call whose request is cancelled never returns, and after a second does not count any
+ * more.
  *
  * @typeParam Waiting what is known of a check that waits
  */

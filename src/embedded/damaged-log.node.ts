@@ -23,7 +23,9 @@ export interface Salvage {
   readonly hasSnapshot: boolean
   /** What must be given up, and why; empty where the store is right. */
   readonly gaveUp: readonly string[]
-  /** Whether what limits and keys had used is kept: no more than history is given up, and what is no part of the log. */
+  /**
+   * Whether what limits and keys had used is kept: no more than history is given up, and what is no part of the log.
+   */
   readonly keepsState: boolean
 }
 
@@ -37,7 +39,9 @@ export class DamagedLog {
     this.#lost = lost
   }
 
-  /** Locks the log of a folder that this process has claimed. It makes none. @throws {StoreLocked} {StoreUnavailable} */
+  /**
+   * Locks the log of a folder that this process has claimed. It makes none. @throws {StoreLocked} {StoreUnavailable}
+   */
   static lock(path: string): DamagedLog {
     if (!existsSync(join(path, LOG_FILE))) return new DamagedLog(null, ["the file: it is missing"])
     // SQLite would make a new log of it, and drop the write-ahead log.

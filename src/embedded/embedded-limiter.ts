@@ -52,8 +52,8 @@ import { type LogEvent, logEvents } from "./log-event.js"
 import { OpenStore } from "./open-store.js"
 
 /**
- * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory when it is called,
- * before the call returns its promise, and told when its record is as durable as the store's `sync` promises.
+ * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory when it is
+ * called, before the call returns its promise, and told when its record is as durable as the store's `sync` promises.
  *
  * A commit that fails, on a full disk say, rejects its callers with `StoreUnavailable`; the next call opens the store
  * anew and goes on with what is durable. Calls that come meanwhile wait for that, and are decided in their order too.
@@ -222,8 +222,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * Resolves when a change is as durable as it has to be, and tells who waits for the key. Also for a call that found the
-   * change made: the commit of the one that made it may still be on its way.
+   * Resolves when a change is as durable as it has to be, and tells who waits for the key. Also for a call that found
+   * the change made: the commit of the one that made it may still be on its way.
    */
   async #changed(ledger: Ledger, key: string): Promise<void> {
     if (ledger.changeWaits()) await ledger.commit()
@@ -305,8 +305,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /**
    * The keys that were decided about, in the order of their names: under a limit, or under any. Every page costs the
-   * number of all of them, in short turns of the event loop; a page is sorted in one. A key that comes or goes meanwhile
-   * may be told or not.
+   * number of all of them, in short turns of the event loop; a page is sorted in one. A key that comes or goes
+   * meanwhile may be told or not.
    *
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}; {RangeError} where `count` is neither a
    * whole number from 0 nor `Infinity`, or `after` no text
@@ -347,7 +347,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     })
   }
 
-  /** Why a check would be answered as it would be now, and the key's last events. @throws as `peek`, and as `history` */
+  /**
+   * Why a check would be answered as it would be now, and the key's last events. @throws as `peek`, and as `history`
+   */
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
     const cost = costToExplain(key, options)
     return this.#store.use(async (ledger) => {
@@ -363,8 +365,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * Every record that the log still has, in order, from a place on, up to the last one that is in the file when the reading
-   * begins. Those that come meanwhile are told from the place after that on.
+   * Every record that the log still has, in order, from a place on, up to the last one that is in the file when the
+   * reading begins. Those that come meanwhile are told from the place after that on.
    *
    * @param from `sequence` a whole number from 1, `index` one from 0, as a record tells them
    * @throws {RangeError} at once, where there can be no such place; {StoreCorrupt} where a row is not what was written,
@@ -409,11 +411,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * Commits what is left and lets the folder go. Nothing may be asked afterwards, and who waits in `acquire` hears that;
-   * closing again does nothing.
+   * Commits what is left and lets the folder go. Nothing may be asked afterwards, and who waits in `acquire` hears
+   * that; closing again does nothing.
    *
-   * @throws {StoreUnavailable} where the commit fails, and of what commits before it have lost unless `onFailure` was told
-   * so; the folder is let go then too
+   * @throws {StoreUnavailable} where the commit fails, and of what commits before it have lost unless `onFailure` was
+   * told so; the folder is let go then too
    */
   close(): Promise<void> {
     const closed = this.#store.close()

@@ -12,8 +12,8 @@ export interface EmbeddedStore {
   /** Opens the ledger, anew where a commit had failed. */
   openLedger(): Promise<Ledger>
   /**
-   * Hears when the store cannot be written or opened anew, and how many records that were told may be lost with it. What
-   * it heard of before, it is not told again.
+   * Hears when the store cannot be written or opened anew, and how many records that were told may be lost with it.
+   * What it heard of before, it is not told again.
    */
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
   /** What SQLite finds wrong with its file, or that this is gone: at most a few sentences, none where it is right. */

@@ -6,9 +6,9 @@ import type { HistoryEntry } from "../limiter/named-limits.js"
 import { eventOf, eventTimeMs, forgetsBlock } from "./log-event.js"
 
 /**
- * A key's last events that the log still has, newest first, its limit's definitions among them. Equal denials between which
- * the key has no other event are one entry, also where the log has them in several records: it tells in one only what
- * nothing of other keys, and no commit, came between.
+ * A key's last events that the log still has, newest first, its limit's definitions among them. Equal denials between
+ * which the key has no other event are one entry, also where the log has them in several records: it tells in one only
+ * what nothing of other keys, and no commit, came between.
  */
 export async function keyHistory(
   ledger: Ledger,

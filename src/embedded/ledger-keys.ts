@@ -10,11 +10,11 @@ import { TopKeys } from "../limiter/top-keys.js"
 const TURN_KEYS = 5_000
 
 /**
- * A page of the names of the keys that were decided about, in their order, under one limit or any. Those that are there from
- * the beginning to the end are told exactly, and of those that come or go meanwhile some.
+ * A page of the names of the keys that were decided about, in their order, under one limit or any. Those that are there
+ * from the beginning to the end are told exactly, and of those that come or go meanwhile some.
  *
- * @throws {NamesNotKept} {LimitNotFound} {RangeError} where the page cannot be; {StoreUnavailable} where the ledger is closed
- *   meanwhile
+ * @throws {NamesNotKept} {LimitNotFound} {RangeError} where the page cannot be; {StoreUnavailable} where the ledger is
+ *   closed meanwhile
  */
 export async function listOf(ledger: Ledger, choice: LimitChoice & Page): Promise<string[]> {
   const limits = listed(ledger, choice.limit)
@@ -38,8 +38,8 @@ export async function listOf(ledger: Ledger, choice: LimitChoice & Page): Promis
 /**
  * The keys with the most checks allowed or denied, most first, under one limit or any.
  *
- * @throws {NamesNotKept} {LimitNotFound} {RangeError} where an option cannot be; {StoreUnavailable} where the ledger is closed
- *   meanwhile
+ * @throws {NamesNotKept} {LimitNotFound} {RangeError} where an option cannot be; {StoreUnavailable} where the ledger is
+ *   closed meanwhile
  */
 export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEntry[]> {
   const limits = listed(ledger, options.limit)

@@ -12,7 +12,9 @@ export interface LogEvent {
   /** Of several denials that are told as one, when the last of them was. */
   readonly atMs: number
   readonly event: HistoryEntry["event"] | "settle" | "ahead" | "remove" | "open" | "close" | "compact"
-  /** `null` where the record is about no limit, or about one that was removed and whose definition the log has no more. */
+  /**
+   * `null` where the record is about no limit, or about one that was removed and whose definition the log has no more.
+   */
   readonly limit: string | null
   /** `null` where the record is about no key. */
   readonly key: string | null

@@ -6,7 +6,10 @@ import type { WalFile } from "./wal-file.node.js"
 /** Looking costs a few microseconds; a store that is busy commits some thousand times as often. */
 const LOOK_EVERY_MS = 1_000
 
-/** Which file lies at a path, or which link; `null` where none does. It is not opened. @throws where that cannot be looked at */
+/**
+ * Which file lies at a path, or which link; `null` where none does. It is not opened. @throws where that cannot be
+ * looked at
+ */
 export function fileIdentity(file: string): string | null {
   const found = lstatSync(file, { bigint: true, throwIfNoEntry: false })
   return found === undefined ? null : `${found.dev}:${found.ino}`
@@ -37,7 +40,10 @@ export class OpenFiles {
     this.#identities = new Map(files.map((file) => [file, fileIdentity(file)]))
   }
 
-  /** What became of the first file that is not at its path any more, or of the write-ahead log; `null` where all is right. */
+  /**
+   * What became of the first file that is not at its path any more, or of the write-ahead log; `null` where all is
+   * right.
+   */
   findLost(): string | null {
     this.#lookedAtMs = performance.now()
     for (const [file, identity] of this.#identities) {
@@ -49,7 +55,9 @@ export class OpenFiles {
     return this.#wal.findDamage()
   }
 
-  /** @throws {StoreUnavailable} where one is not at its path any more, or the write-ahead log is not what was written */
+  /**
+   * @throws {StoreUnavailable} where one is not at its path any more, or the write-ahead log is not what was written
+   */
   require(): void {
     const lost = this.findLost()
     if (lost !== null) throw new StoreUnavailable(lost)

@@ -2,9 +2,9 @@ import { realpathSync } from "node:fs"
 import { StoreLocked, show } from "../types/errors.js"
 
 /*
- * The folders that this thread has open, by their real paths. A POSIX lock belongs to the process: whoever opens a locked
- * file once more in it and closes that again has ended the lock. So nobody may even look into a file of these. Another
- * thread knows nothing of them, and is refused by SQLite, which minds its own locks in the whole process.
+ * The folders that this thread has open, by their real paths. A POSIX lock belongs to the process: whoever opens a
+ * locked file once more in it and closes that again has ended the lock. So nobody may even look into a file of these.
+ * Another thread knows nothing of them, and is refused by SQLite, which minds its own locks in the whole process.
  */
 const openFolders = new Set<string>()
 

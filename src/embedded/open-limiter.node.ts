@@ -43,11 +43,16 @@ export interface OpenLimiterOptions {
    * at most what was not flushed.
    */
   readonly sync?: SyncMode | undefined
-  /** Only with `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
+  /**
+   * Only with `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms.
+   */
   readonly flushEveryMs?: number | undefined
   /** Only with `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
   readonly flushEveryRecords?: number | undefined
-  /** Only with `ahead`: the units of a grant, 1 … 2^31. Without it a grant grows with its key's use, to a tenth of the capacity. */
+  /**
+   * Only with `ahead`: the units of a grant, 1 … 2^31. Without it a grant grows with its key's use, to a tenth of the
+   * capacity.
+   */
   readonly aheadUnits?: number | undefined
   /** The policy of the default limit, for keys without a limit of their own. */
   readonly policy?: PolicyInput | undefined
@@ -55,7 +60,9 @@ export interface OpenLimiterOptions {
   readonly limits?: Readonly<Record<string, PolicyInput>> | ReadonlyMap<string, PolicyInput> | undefined
   /** Where the time comes from; default the machine's wall clock. */
   readonly clock?: Clock | undefined
-  /** Whether the names of keys are kept, for `list` and `top`; default `true`. The log's records name keys either way. */
+  /**
+   * Whether the names of keys are kept, for `list` and `top`; default `true`. The log's records name keys either way.
+   */
   readonly names?: boolean | undefined
   /**
    * How long the statistics and the name of a key are kept after the last decision about it; 1 ms … 10 years, default
@@ -71,12 +78,15 @@ export interface OpenLimiterOptions {
    * signal, the process then ends by it as it would have; else the store is flushed and stays open.
    */
   readonly closeOn?: readonly ShutdownSignal[] | undefined
-  /** Told of each commit how many seconds it took. What it throws, or rejects with, is dropped, and what was committed stays so. */
+  /**
+   * Told of each commit how many seconds it took. What it throws, or rejects with, is dropped, and what was committed
+   * stays so.
+   */
   readonly onCommit?: ((seconds: number) => void) | undefined
   /**
-   * Told when the store could not be written: why, and how many records that were told under `batch` may be lost with it,
-   * 0 where none. The next call opens the store anew; it is told too each time that this fails. With it, `close()` does
-   * not tell of such losses. What it throws, or rejects with, is dropped.
+   * Told when the store could not be written: why, and how many records that were told under `batch` may be lost with
+   * it, 0 where none. The next call opens the store anew; it is told too each time that this fails. With it, `close()`
+   * does not tell of such losses. What it throws, or rejects with, is dropped.
    */
   readonly onFailure?: ((error: SluiceError, lostRecords: number) => void) | undefined
 }
@@ -114,9 +124,9 @@ const DAY_MS = 86_400_000
  * Opens a durable limiter on a folder: its limits survive restarts and crashes, with no daemon. One process at a time
  * has the folder.
  *
- * @throws {StoreLocked} where another has it, at once or after `lockTimeout`; {StoreCorrupt} where what is in it is not what was written;
- * {StoreVersion} where a newer version wrote it; {StoreUnavailable} where it cannot be read or written; {PolicyError}
- * {KeyError} {RangeError} where an option cannot be, or the clock tells no time
+ * @throws {StoreLocked} where another has it, at once or after `lockTimeout`; {StoreCorrupt} where what is in it is not
+ * what was written; {StoreVersion} where a newer version wrote it; {StoreUnavailable} where it cannot be read or
+ * written; {PolicyError} {KeyError} {RangeError} where an option cannot be, or the clock tells no time
  * @example
  * ```ts
  * import { openLimiter } from "sluice/embedded"

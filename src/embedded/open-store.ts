@@ -30,8 +30,8 @@ export class OpenStore {
   }
 
   /**
-   * Calls a verb: at once where the ledger is open, else when another one is, after all who wait for that already. So calls
-   * are decided in the order in which they are made.
+   * Calls a verb: at once where the ledger is open, else when another one is, after all who wait for that already. So
+   * calls are decided in the order in which they are made.
    *
    * @throws {StoreUnavailable} once closed
    */
@@ -74,7 +74,8 @@ export class OpenStore {
   /**
    * Resolves when everything that was told is in the file.
    *
-   * @throws {StoreUnavailable} once, also where a commit that nobody waited for has failed meanwhile, and lost what was told
+   * @throws {StoreUnavailable} once, also where a commit that nobody waited for has failed meanwhile, and lost what was
+   *   told
    */
   async flush(): Promise<void> {
     const ledger = await this.open()

@@ -23,8 +23,8 @@ export function findForeign(database: DatabaseSync): string | null {
 }
 
 /**
- * Of what has no log, but something else. A repair would replace the file, so only one that a witness tells of is called
- * damaged.
+ * Of what has no log, but something else. A repair would replace the file, so only one that a witness tells of is
+ * called damaged.
  *
  * @throws {StoreUnavailable} where another program made it; {StoreCorrupt} where there is a witness
  */

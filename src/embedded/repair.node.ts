@@ -53,13 +53,13 @@ const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
  * they were aside, in a folder in it, and says what it gave up. A store that is right stays as it is. Where it is
  * interrupted, the store stays as it was, or is refused until it is repaired again; the files aside stay.
  *
- * What is given up are charges, and limits that were defined: keys may be admitted what they had used. Where only history
- * is damaged, which a snapshot stands for, they may not: `keptState` tells.
+ * What is given up are charges, and limits that were defined: keys may be admitted what they had used. Where only
+ * history is damaged, which a snapshot stands for, they may not: `keptState` tells.
  *
  * @param path the folder; nobody may have it open
  * @throws {StoreLocked} at once where a process has it open, this one or another; {StoreUnavailable}; {StoreVersion}
- * where a newer version wrote it; then nothing has changed, save where {StoreUnavailable} says that the log could not be
- * replaced: then the store is refused until it is repaired again; {RangeError} where `path` is no path
+ * where a newer version wrote it; then nothing has changed, save where {StoreUnavailable} says that the log could not
+ * be replaced: then the store is refused until it is repaired again; {RangeError} where `path` is no path
  */
 export function repair(path: string): Promise<RepairReport> {
   return withClaimed(path, () => repairClaimed(path))

@@ -17,8 +17,8 @@ import { folderError } from "./store-folder.node.js"
 import { Witness } from "./witness.node.js"
 
 /**
- * A new log that takes the place of the one in a folder. It is locked from its first byte until it is closed, also under
- * its later name; while it lies there under its own, nobody opens the store.
+ * A new log that takes the place of the one in a folder. It is locked from its first byte until it is closed, also
+ * under its later name; while it lies there under its own, nobody opens the store.
  */
 export class Replacement {
   readonly #path: string
@@ -90,8 +90,8 @@ export class Replacement {
 }
 
 /**
- * Leaves a log as one that was not closed and may lack what was told: whoever opens it next gives no charge a number that
- * one of those that were lost may have had.
+ * Leaves a log as one that was not closed and may lack what was told: whoever opens it next gives no charge a number
+ * that one of those that were lost may have had.
  *
  * @returns how far it reaches then
  */

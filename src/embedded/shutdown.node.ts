@@ -57,9 +57,9 @@ class SignalWatch {
 const watches = new Map<ShutdownSignal, SignalWatch>()
 
 /**
- * Closes a limiter in good order when the process is asked to end, and lets it end by that signal once all such limiters
- * are closed. Where the program listens to the signal itself, they are flushed, and the program decides. However many
- * there are, the process has one listener for a signal, and none when the last is closed.
+ * Closes a limiter in good order when the process is asked to end, and lets it end by that signal once all such
+ * limiters are closed. Where the program listens to the signal itself, they are flushed, and the program decides.
+ * However many there are, the process has one listener for a signal, and none when the last is closed.
  *
  * @returns ends the listening; a limiter does so when it is closed
  */

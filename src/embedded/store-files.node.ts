@@ -16,12 +16,16 @@ const ASIDE_PATTERN = new RegExp(`^${ASIDE}\\d+$`)
 const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
 const FILE_MODE = 0o600
 
-/** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read; as `findLack` */
+/**
+ * Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read; as `findLack`
+ */
 export function holdsStore(path: string): boolean {
   return findLack(path) !== null || (bytesOf(path) ?? 0) > 0
 }
 
-/** Removes the files of a store that nobody has open, the log last: a folder without it, but with others, is refused. */
+/**
+ * Removes the files of a store that nobody has open, the log last: a folder without it, but with others, is refused.
+ */
 export function removeStore(path: string): void {
   for (const name of [...BESIDE_LOG, LOG_FILE]) rmSync(join(path, name), { force: true })
 }
@@ -33,8 +37,9 @@ export function requireLogFile(path: string): void {
 }
 
 /**
- * What became of the log of a store; `null` where it holds something, or there is no store. A process that ends while it
- * makes one leaves the log empty, alone or with SQLite's journal: everything else is made once the log holds something.
+ * What became of the log of a store; `null` where it holds something, or there is no store. A process that ends while
+ * it makes one leaves the log empty, alone or with SQLite's journal: everything else is made once the log holds
+ * something.
  *
  * @throws {StoreUnavailable} where one of the files is a link
  */
@@ -59,7 +64,9 @@ function findRemains(path: string): string[] {
   return readdirSync(path).filter((name) => BESIDE_LOG.includes(name) || ASIDE_PATTERN.test(name))
 }
 
-/** Creates a file that only its owner may read. One that is there is not opened: closing it would end SQLite's locks. */
+/**
+ * Creates a file that only its owner may read. One that is there is not opened: closing it would end SQLite's locks.
+ */
 export function createPrivate(file: string): void {
   try {
     closeSync(openSync(file, "wx", FILE_MODE))

@@ -288,8 +288,8 @@ export class StoreFolder {
   }
 
   /**
-   * `close` of what was written to, which on a slow disk takes as long as SQLite needs: the witness reaches it at the same
-   * time.
+   * `close` of what was written to, which on a slow disk takes as long as SQLite needs: the witness reaches it at the
+   * same time.
    *
    * @throws {StoreUnavailable} where the write-ahead log is not what SQLite wrote; then it is let go too
    */

@@ -7,9 +7,9 @@ import { show } from "../types/errors.js"
  *   header   0 magic | 4 format | 8 page size | 12 checkpoints | 16 salt | 20 salt | 24 sum | 28 sum
  *   frame    0 page | 4 pages after a commit | 8 salt | 12 salt | 16 sum | 20 sum | 24 the page
  *
- * The sums of the header are of its first 24 bytes; those of a frame go on from the frame before, or the header, over its
- * first 8 bytes and the page. The magic's last bit says in which order of bytes the summed numbers are read. What was
- * written before the log was begun anew lies behind the last frame, under other salts.
+ * The sums of the header are of its first 24 bytes; those of a frame go on from the frame before, or the header, over
+ * its first 8 bytes and the page. The magic's last bit says in which order of bytes the summed numbers are read. What
+ * was written before the log was begun anew lies behind the last frame, under other salts.
  */
 const HEADER_BYTES = 32
 export const FRAME_HEAD_BYTES = 24
@@ -100,8 +100,9 @@ export class WalFile {
   }
 
   /**
-   * What became of it since it was looked at last, in words: whether it is shorter, or has lost its beginning; `null` where
-   * neither is, or it cannot be read. It takes some microseconds. What was damaged behind its beginning is not seen.
+   * What became of it since it was looked at last, in words: whether it is shorter, or has lost its beginning; `null`
+   * where neither is, or it cannot be read. It takes some microseconds. What was damaged behind its beginning is not
+   * seen.
    */
   findDamage(): string | null {
     return this.#within((file) => {

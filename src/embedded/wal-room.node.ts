@@ -26,15 +26,15 @@ const PAGES_OF_OPENING = PAGES_OF_COMMIT + 2
 export type FreeBytes = (folder: string) => number
 
 /**
- * Keeps the room on the disk that copying the write-ahead log into the file takes. SQLite lets that log grow to 4 MB, and
- * copies it only after a commit that succeeded: a log that filled the disk would leave neither room for a commit nor for
- * the file to grow, and the store could not be written any more, however little it holds.
+ * Keeps the room on the disk that copying the write-ahead log into the file takes. SQLite lets that log grow to 4 MB,
+ * and copies it only after a commit that succeeded: a log that filled the disk would leave neither room for a commit
+ * nor for the file to grow, and the store could not be written any more, however little it holds.
  *
  * Where the room is scarce, the log is emptied before it takes more than its share of it; a commit after which the file
  * could not grow by all that the log has for it is refused before anything of it is written; and what a failed commit
- * left at the log's end is cut off. What quotas of users and of processes allow, no disk tells: there the log is emptied
- * once a commit has failed. That helps where each file is limited by itself. Of a quota for all files together it leaves
- * nothing to copy the log with: the store cannot be written until the quota is raised.
+ * left at the log's end is cut off. What quotas of users and of processes allow, no disk tells: there the log is
+ * emptied once a commit has failed. That helps where each file is limited by itself. Of a quota for all files together
+ * it leaves nothing to copy the log with: the store cannot be written until the quota is raised.
  */
 export class WalRoom {
   readonly #database: DatabaseSync
@@ -103,8 +103,8 @@ export class WalRoom {
   }
 
   /**
-   * Runs `work`, which opens a store: its commits may take the room that others leave for them. The log is emptied before,
-   * as far as the disk lets it: a commit that failed may have filled it.
+   * Runs `work`, which opens a store: its commits may take the room that others leave for them. The log is emptied
+   * before, as far as the disk lets it: a commit that failed may have filled it.
    */
   async opening<T>(work: () => Promise<T>): Promise<T> {
     this.empty()
@@ -138,8 +138,8 @@ export class WalRoom {
   }
 
   /**
-   * What is missing on the disk for a row beside what else is committed meanwhile, in words; `null` where nothing is. It
-   * looks at the disk.
+   * What is missing on the disk for a row beside what else is committed meanwhile, in words; `null` where nothing is.
+   * It looks at the disk.
    */
   findLackFor(rowBytes: number): string | null {
     this.#makeRoom()
@@ -178,10 +178,10 @@ export class WalRoom {
   }
 
   /**
-   * Writes behind the pages of the write-ahead log as much as a busy commit takes, or as the last one that failed took, and
-   * cuts it off again. SQLite is not told: of a transaction that is rolled back it writes nothing, and of one that changes
-   * little a page, which may fit where a check does not. Where the log cannot be opened by its path, nothing is tried: who
-   * gave up privileges since has it open still.
+   * Writes behind the pages of the write-ahead log as much as a busy commit takes, or as the last one that failed took,
+   * and cuts it off again. SQLite is not told: of a transaction that is rolled back it writes nothing, and of one that
+   * changes little a page, which may fit where a check does not. Where the log cannot be opened by its path, nothing is
+   * tried: who gave up privileges since has it open still.
    *
    * @throws {StoreUnavailable} where there is no room for that
    */

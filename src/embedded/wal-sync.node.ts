@@ -17,13 +17,13 @@ export type WatchLoop = () => () => number
  * Makes commits durable beside the thread of the event loop, where the loop has other work meanwhile. SQLite syncs in
  * the thread, and all that it serves then stands still: half of the time, where the disk takes as long as the work.
  *
- * What nobody waits for is always synced so: a disk that stalls then holds nobody up. Else it depends on whether the loop
- * has other work, which is seen by trying: one commit of 65 is synced so, and the next ones too, as long as the loop
- * was busy. Where everybody waits for the commit, waking another thread would cost more than it brings, unless the disk
- * is slow: after a slow commit the next ones are synced beside the thread too, until one is not slow.
+ * What nobody waits for is always synced so: a disk that stalls then holds nobody up. Else it depends on whether the
+ * loop has other work, which is seen by trying: one commit of 65 is synced so, and the next ones too, as long as the
+ * loop was busy. Where everybody waits for the commit, waking another thread would cost more than it brings, unless the
+ * disk is slow: after a slow commit the next ones are synced beside the thread too, until one is not slow.
  *
- * Only the write-ahead log is synced, as SQLite does it: it checkpoints in the thread. Its first commit, which makes the
- * log's file last in its folder, is synced by SQLite.
+ * Only the write-ahead log is synced, as SQLite does it: it checkpoints in the thread. Its first commit, which makes
+ * the log's file last in its folder, is synced by SQLite.
  */
 export class WalSync {
   readonly #database: DatabaseSync
@@ -68,8 +68,8 @@ export class WalSync {
   }
 
   /**
-   * Another name for the file that SQLite has open, which takes no lock on it that closing this one would end; `null` where
-   * none can be had, as when the process is out of descriptors.
+   * Another name for the file that SQLite has open, which takes no lock on it that closing this one would end; `null`
+   * where none can be had, as when the process is out of descriptors.
    */
   #openFile(): number | null {
     try {

@@ -19,7 +19,10 @@ const META_AT = 24
 const CHECK_AT = META_AT + HASH_BYTES
 const WITNESS_BYTES = CHECK_AT + 8
 
-/** No link is followed, one neither that was made since the files were looked at. Windows lets only few make any, and has no such flag. */
+/**
+ * No link is followed, one neither that was made since the files were looked at. Windows lets only few make any, and
+ * has no such flag.
+ */
 const NO_LINK = constants.O_NOFOLLOW ?? 0
 
 /**
@@ -88,7 +91,10 @@ export class Witness {
     writeSync(this.#file, this.#bytes, 0, WITNESS_BYTES, 0)
   }
 
-  /** Brings it to the disk where that can be done, and lets the file go. What was told is in the log, with or without it. */
+  /**
+   * Brings it to the disk where that can be done, and lets the file go. What was told is in the log, with or without
+   * it.
+   */
   close(): void {
     const file = this.#file
     if (file === null) return

@@ -11,8 +11,8 @@ const COST = 4
 const PAST_KEYS = 16
 
 /**
- * Admissions that were made before and are made again, in the core's memory: columns to be filled, in their order, about
- * keys that lie in bytes of the caller's.
+ * Admissions that were made before and are made again, in the core's memory: columns to be filled, in their order,
+ * about keys that lie in bytes of the caller's.
  */
 export class AdmissionBatch {
   readonly #core: Core
@@ -54,7 +54,10 @@ export class AdmissionBatch {
     return this.#spansAt + MAX_ADMISSIONS * SPAN
   }
 
-  /** Makes the columns ready to be filled, up to the next call of the core: it may have more memory since, and they none. */
+  /**
+   * Makes the columns ready to be filled, up to the next call of the core: it may have more memory since, and they
+   * none.
+   */
   begin(): void {
     const { buffer } = this.#core.bytes
     if (this.costs?.buffer === buffer) return

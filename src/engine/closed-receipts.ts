@@ -1,7 +1,10 @@
 import type { Receipt } from "../types/receipt.js"
 import { ResetKeys } from "./reset-keys.js"
 
-/** The receipts of a limit that cannot be settled any more: those that were, of times that are closed, of before a reset. */
+/**
+ * The receipts of a limit that cannot be settled any more: those that were, of times that are closed, of before a
+ * reset.
+ */
 export abstract class ClosedReceipts<Noted extends Pick<Receipt, "chargedAtMs">> {
   /** The keys whose receipts were closed by a reset. */
   readonly resets = new ResetKeys()
@@ -13,7 +16,9 @@ export abstract class ClosedReceipts<Noted extends Pick<Receipt, "chargedAtMs">>
   /** Whether a receipt was settled, as long as that is remembered. */
   protected abstract isSettled(receipt: Noted): boolean
 
-  /** Receipts that were charged before stay closed, even where a longer policy would take them: those may be forgotten. */
+  /**
+   * Receipts that were charged before stay closed, even where a longer policy would take them: those may be forgotten.
+   */
   get closedBeforeMs(): number {
     return this.#closedBeforeMs
   }
@@ -38,8 +43,8 @@ export abstract class ClosedReceipts<Noted extends Pick<Receipt, "chargedAtMs">>
   }
 
   /**
-   * Forgets resets of before every receipt that can be settled at `nowMs`, but for the last `least`, and the first of too
-   * many. What was charged before them stays closed.
+   * Forgets resets of before every receipt that can be settled at `nowMs`, but for the last `least`, and the first of
+   * too many. What was charged before them stays closed.
    */
   forgetResets(nowMs: number, keepMs: number, least = 0): void {
     this.resets.forgetBefore(nowMs - keepMs, least)

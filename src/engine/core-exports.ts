@@ -1,6 +1,8 @@
 import type * as core from "./core.wasm.js"
 
-/** What an instance of `core.wasm` exports: constants as a `WebAssembly.Global`, where an import of it has their values. */
+/**
+ * What an instance of `core.wasm` exports: constants as a `WebAssembly.Global`, where an import of it has their values.
+ */
 export type CoreExports = {
   readonly [Name in Exclude<keyof typeof core, "default">]: (typeof core)[Name] extends number
     ? { readonly value: number }

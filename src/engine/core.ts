@@ -115,8 +115,8 @@ export class Core {
   }
 
   /**
-   * Runs `use` with a block of memory that holds anything. A small one is kept for the next time: most batches are about
-   * as large as the one before.
+   * Runs `use` with a block of memory that holds anything. A small one is kept for the next time: most batches are
+   * about as large as the one before.
    */
   withScratch<T>(size: number, use: (pointer: number) => T): T {
     if (size > MAX_SCRATCH) return this.withMemoryBlock(size, use)

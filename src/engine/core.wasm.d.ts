@@ -1,6 +1,6 @@
 /**
- * The compiled core. workerd and bundlers import it as a module to be instantiated, the default; Deno and Node import what
- * it exports, as docs/abi.md tells it.
+ * The compiled core. workerd and bundlers import it as a module to be instantiated, the default; Deno and Node import
+ * what it exports, as docs/abi.md tells it.
  */
 declare const core: Instance<"Module">
 export default core

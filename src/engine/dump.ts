@@ -4,8 +4,8 @@ import type { Core } from "./core.js"
 import type { Seed } from "./seed.js"
 
 /*
- * A limiter's memory as bytes, little-endian. Tables are copied as they lie in the core's memory, so a dump takes about as
- * long as copying it; only what has pointers, the cells of sliding logs, is saved one by one.
+ * A limiter's memory as bytes, little-endian. Tables are copied as they lie in the core's memory, so a dump takes about
+ * as long as copying it; only what has pointers, the cells of sliding logs, is saved one by one.
  *
  *   │ "sluice" │ format u16 │ bytes in all f64 │ head's bytes u32 │ 0 u32 │ head: JSON, padded to 8 │
  *   │ records: kind u32, bytes u32, … │ end: kind −1 u32, 8 u32 │ padding to 32 │ checksum: 4 × u64 │

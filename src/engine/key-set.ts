@@ -1,6 +1,8 @@
 import type { Core } from "./core.js"
 
-/** Keys of one limit, by their hashes, in the core's memory: an `AdmissionBatch` tells which of its keys are new there. */
+/**
+ * Keys of one limit, by their hashes, in the core's memory: an `AdmissionBatch` tells which of its keys are new there.
+ */
 export class KeySet {
   readonly #core: Core
   /** What the core knows it by. */

@@ -14,7 +14,9 @@ export const KEY_STAGER_WASM =
 
 const BUILTINS = "wasm:js-string"
 
-/** Compiled at the first question: `null` where WebAssembly knows no js-string builtins, or compiles no bytes (workerd). */
+/**
+ * Compiled at the first question: `null` where WebAssembly knows no js-string builtins, or compiles no bytes (workerd).
+ */
 let compiled: WebAssembly.Module | null | undefined
 
 function compile(): WebAssembly.Module | null {

@@ -2,7 +2,9 @@ import type { Rule } from "../policy/policy.js"
 import type { RuleDecision } from "../types/decision.js"
 import type { KeyStatus } from "../types/limiter.js"
 
-/** What is left of a key's quota, of what is left of each rule: the rule with the smallest share left tells its policy. */
+/**
+ * What is left of a key's quota, of what is left of each rule: the rule with the smallest share left tells its policy.
+ */
 export function keyStatus(
   key: string,
   rules: readonly Rule[],

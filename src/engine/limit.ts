@@ -145,7 +145,9 @@ export class Limit {
     return this.core.verdict[VERDICT_CHARGED_AT]!
   }
 
-  /** The time from which the state of a key under the rule at a place counts; `Infinity` where nothing of it is used. */
+  /**
+   * The time from which the state of a key under the rule at a place counts; `Infinity` where nothing of it is used.
+   */
   sinceMs(key: string, rule: number, nowMs: number): number {
     return this.core.exports.since(this.pointer, this.core.stageKey(key), rule, nowMs)
   }
@@ -230,8 +232,8 @@ export class Limit {
   }
 
   /**
-   * Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped, and heals each key
-   * that it looks at. How many went.
+   * Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped, and heals each
+   * key that it looks at. How many went.
    */
   sweep(nowMs: number, budget: number): number {
     return this.core.exports.sweep(this.pointer, nowMs, budget) >>> 0

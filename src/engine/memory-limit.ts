@@ -9,7 +9,9 @@ import { SettledReceipts } from "./settled-receipts.js"
 import { closeCharged, settle, tooOldBeforeMs } from "./settlement.js"
 import type { TableOptions } from "./table-options.js"
 
-/** A limit that only memory holds, with what it knows beside its keys: which receipts are closed, which calls had an id. */
+/**
+ * A limit that only memory holds, with what it knows beside its keys: which receipts are closed, which calls had an id.
+ */
 export class MemoryLimit extends Limit {
   readonly settled = new SettledReceipts()
   readonly #admissions: NamedAdmissions

@@ -20,10 +20,10 @@ export interface Numbered {
 }
 
 /**
- * Idempotency: the admissions that callers named by an id, so that a call which is repeated after its answer got lost is
- * charged once. One that is too old is forgotten when another one is noted, never at the time of a question, which a log
- * does not tell. At the bound the oldest is forgotten, and its call is charged anew when it comes again: that is stricter
- * than it should be, never looser. Denials are not among them, for they charged nothing.
+ * Idempotency: the admissions that callers named by an id, so that a call which is repeated after its answer got lost
+ * is charged once. One that is too old is forgotten when another one is noted, never at the time of a question, which a
+ * log does not tell. At the bound the oldest is forgotten, and its call is charged anew when it comes again: that is
+ * stricter than it should be, never looser. Denials are not among them, for they charged nothing.
  */
 export class NamedAdmissions {
   readonly #most: number

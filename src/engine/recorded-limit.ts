@@ -13,7 +13,10 @@ const BLOCK_HEAD = 16
 /** Enough of a save to see whether there is anything. */
 const LITTLE_BYTES = 4_096
 
-/** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
+/**
+ * A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not
+ * ship it.
+ */
 export class RecordedLimit extends Limit {
   /** Without a bound it is the memory that is full: a replay that has more would admit the key, so it is not denied. */
   protected override requireBound(): void {
@@ -50,7 +53,9 @@ export class RecordedLimit extends Limit {
     this.skipChargesTo(this.charges + count)
   }
 
-  /** Makes the first `count` admissions of a batch again, until one is denied. How many were; `seen` takes their keys. */
+  /**
+   * Makes the first `count` admissions of a batch again, until one is denied. How many were; `seen` takes their keys.
+   */
   admitAgain(batch: AdmissionBatch, count: number, seen: KeySet): number {
     const admitted = batch.admit(this.pointer, count, seen)
     this.noteCharges(admitted)
@@ -58,8 +63,8 @@ export class RecordedLimit extends Limit {
   }
 
   /**
-   * Starts to save every cell as it is now, little by little, while this limit goes on being asked. It must have no bound of
-   * keys.
+   * Starts to save every cell as it is now, little by little, while this limit goes on being asked. It must have no
+   * bound of keys.
    *
    * @param idleAtMs cells that are idle and blocks that have ended then are dropped; none where it is −1
    * @param statsSinceMs statistics that were counted last before then are dropped
@@ -69,7 +74,9 @@ export class RecordedLimit extends Limit {
     throw new RangeError("Cannot save a limit: the core refused it.")
   }
 
-  /** Goes on with a save by about so many bytes. Whether there is more to come; `takeSaved` gives what was saved so far. */
+  /**
+   * Goes on with a save by about so many bytes. Whether there is more to come; `takeSaved` gives what was saved so far.
+   */
   saveMore(bytes: number): boolean {
     return this.core.exports.saveMore(this.pointer, bytes) === 1
   }
@@ -86,7 +93,9 @@ export class RecordedLimit extends Limit {
     return { kind, cells }
   }
 
-  /** Ends a save, before its end too. Whether it is complete: it came to its end, and there was memory for every cell. */
+  /**
+   * Ends a save, before its end too. Whether it is complete: it came to its end, and there was memory for every cell.
+   */
   endSave(): boolean {
     return this.core.exports.saveEnd(this.pointer) === 1
   }

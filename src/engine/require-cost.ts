@@ -4,7 +4,9 @@ import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError, show } from "../types/errors.js"
 
-/** @throws {RangeError} where the cost of a key's check is no whole number in range: WebAssembly would make one of it */
+/**
+ * @throws {RangeError} where the cost of a key's check is no whole number in range: WebAssembly would make one of it
+ */
 export function requireCost(key: unknown, cost: unknown): number {
   if (isWhole(cost, 0, MAX_UNITS)) return cost
   throw unfitWhole(`check key ${show(key)}`, "cost", cost, 0, MAX_UNITS)

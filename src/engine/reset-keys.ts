@@ -17,8 +17,8 @@ const EVERY_KEY = ""
 export type ResetEntry = readonly [key: string, chargeNumber: number, timeMs: number]
 
 /**
- * The keys of a limit that were reset. What was charged before is full again, so that giving it back would give it twice:
- * no receipt of it can be settled. What is forgotten follows from the calls alone, so that a log repeats it.
+ * The keys of a limit that were reset. What was charged before is full again, so that giving it back would give it
+ * twice: no receipt of it can be settled. What is forgotten follows from the calls alone, so that a log repeats it.
  */
 export class ResetKeys {
   /** Made with the first one: most limits of many reset nothing. In the order of their last resets. */
@@ -64,8 +64,9 @@ export class ResetKeys {
   }
 
   /**
-   * Forgets the first ones, while they are of before a time and more than `least`, or there are too many. What was charged
-   * before one of them stays closed, of any key: by its number, for the clock may have been ahead of the reset's time.
+   * Forgets the first ones, while they are of before a time and more than `least`, or there are too many. What was
+   * charged before one of them stays closed, of any key: by its number, for the clock may have been ahead of the
+   * reset's time.
    */
   forgetBefore(timeMs: number, least: number): void {
     const byKey = this.#byKey

@@ -30,8 +30,8 @@ export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: num
 }
 
 /**
- * Puts saved cells that lie one after the other into a limit, past `maxKeys` too. False where the bytes cannot be cells, a
- * key is there already, or there is no memory; then those before are back.
+ * Puts saved cells that lie one after the other into a limit, past `maxKeys` too. False where the bytes cannot be
+ * cells, a key is there already, or there is no memory; then those before are back.
  */
 export function loadCells(core: Core, limit: number, kind: SavedKind, cells: Uint8Array): boolean {
   return core.withMemoryBlock(cells.length, (pointer) => {

@@ -4,15 +4,18 @@ import { ClosedReceipts } from "./closed-receipts.js"
 const FIRST_PRUNE = 1_024
 /** The most that are held at a time. */
 export const MAX_SETTLED = 2 ** 18
-/** The most that a prune leaves: looking at all of them is paid for by as many settlements as there is room for then. */
+/**
+ * The most that a prune leaves: looking at all of them is paid for by as many settlements as there is room for then.
+ */
 const MAX_LEFT = (MAX_SETTLED * 3) / 4
 
 /** A receipt, as far as it is noted. */
 type Noted = Pick<Receipt, "id" | "chargedAtMs">
 
 /**
- * The receipts that were settled, so that none settles twice. Held for as long as they could be settled; of too many the
- * oldest charges are dropped before, and all of their time stay closed: that is stricter than it should be, never looser.
+ * The receipts that were settled, so that none settles twice. Held for as long as they could be settled; of too many
+ * the oldest charges are dropped before, and all of their time stay closed: that is stricter than it should be, never
+ * looser.
  */
 export class SettledReceipts extends ClosedReceipts<Noted> {
   /** The times of their charges by their ids. Made with the first one: most limits of many settle nothing. */
@@ -41,7 +44,9 @@ export class SettledReceipts extends ClosedReceipts<Noted> {
     this.#byId.set(id, chargedAtMs)
   }
 
-  /** Drops those that are too old at `nowMs`, then the oldest until there is room, and keeps all of their time closed. */
+  /**
+   * Drops those that are too old at `nowMs`, then the oldest until there is room, and keeps all of their time closed.
+   */
   prune(nowMs: number, keepMs: number): void {
     const byId = this.#byId
     if (byId === null) return

@@ -4,8 +4,8 @@ import type { ClosedReceipts } from "./closed-receipts.js"
 import { LEAST_RESET } from "./reset-keys.js"
 
 /*
- * A receipt settles once, by `units`: positive ones are given back, of negative ones as many more are charged, and 0 only
- * closes it. So it is in memory, in the log and at the edge.
+ * A receipt settles once, by `units`: positive ones are given back, of negative ones as many more are charged, and 0
+ * only closes it. So it is in memory, in the log and at the edge.
  */
 
 const HOUR_MS = 3_600_000
@@ -19,7 +19,9 @@ export function settleWithinMs(policy: Policy): number {
   return 2 * Math.max(...policy.rules.map(fillMs)) + HOUR_MS
 }
 
-/** How long an empty quota takes to be full. A step bucket is full with its last step, of which a part may be too much. */
+/**
+ * How long an empty quota takes to be full. A step bucket is full with its last step, of which a part may be too much.
+ */
 function fillMs({ capacity, limit, periodMs, refill }: Rule): number {
   return refill === null ? (capacity / limit) * periodMs : Math.ceil(capacity / refill.amount) * refill.everyMs
 }
@@ -104,8 +106,8 @@ export function settlesAtMs(
 /**
  * Settles a receipt as a caller asks for it: nothing of what was charged before its key's last reset, which is closed.
  *
- * @returns when it counts, `null` where it is closed or too old, or nothing can come back until the clock has come to its
- * charge again; then nothing has changed
+ * @returns when it counts, `null` where it is closed or too old, or nothing can come back until the clock has come to
+ * its charge again; then nothing has changed
  * @throws as `settleOnce`
  */
 export function settle(

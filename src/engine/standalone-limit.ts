@@ -10,8 +10,8 @@ import { loadCells, SAVED, saveCells } from "./saved-cells.js"
 import { settleWithinMs } from "./settlement.js"
 
 /**
- * The limit of a limiter by itself: with batches, and all that it holds as bytes, apart so that what makes no such limiter
- * does not ship them.
+ * The limit of a limiter by itself: with batches, and all that it holds as bytes, apart so that what makes no such
+ * limiter does not ship them.
  */
 export class StandaloneLimit extends MemoryLimit {
   /** Made by the first batch. */

@@ -1,8 +1,8 @@
 import type { Seed } from "./seed.js"
 
 /**
- * What happens to a new key when `maxKeys` are held: the neighbour nearest to full makes room, or it is refused; or that
- * there is no bound, `maxKeys` being 2^32 − 1, and nothing idle is dropped on the way.
+ * What happens to a new key when `maxKeys` are held: the neighbour nearest to full makes room, or it is refused; or
+ * that there is no bound, `maxKeys` being 2^32 − 1, and nothing idle is dropped on the way.
  */
 export type OnFull = keyof typeof ON_FULL
 
@@ -14,7 +14,9 @@ export interface TableChoice {
   /** The most keys held at once, 1 … 2^32 − 1. */
   readonly maxKeys: number
   readonly onFull: OnFull
-  /** Whether to count decisions per key: a cell of 64 bytes per key, 77 to 97 with the room that tables keep to grow. */
+  /**
+   * Whether to count decisions per key: a cell of 64 bytes per key, 77 to 97 with the room that tables keep to grow.
+   */
   readonly stats: boolean
 }
 

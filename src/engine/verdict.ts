@@ -63,7 +63,9 @@ export function verdictRules(verdict: Float64Array, rules: readonly Rule[]): Rul
   })
 }
 
-/** The denial of a key for which there is no room under any rule, until a neighbour's quota is full under all of them. */
+/**
+ * The denial of a key for which there is no room under any rule, until a neighbour's quota is full under all of them.
+ */
 export function refuseNewKey(
   verdict: Float64Array,
   rules: Policy["rules"],
@@ -87,7 +89,9 @@ function ruleDecision(
   return { policy: name, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }
 }
 
-/** The same number. An object holds one that is an int32 by itself, and needs a box for a float: most here are small. */
+/**
+ * The same number. An object holds one that is an int32 by itself, and needs a box for a float: most here are small.
+ */
 function small(value: number): number {
   const int = value | 0
   return int === value ? int : value

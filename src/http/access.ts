@@ -59,8 +59,8 @@ export function accessLists(
 }
 
 /**
- * The decision of a list, which counts nothing. Its policy is `"allow"` or `"deny"`, its numbers those of `policy`, where
- * that is known.
+ * The decision of a list, which counts nothing. Its policy is `"allow"` or `"deny"`, its numbers those of `policy`,
+ * where that is known.
  */
 export function listedDecision(
   access: "allow" | "deny",

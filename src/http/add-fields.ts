@@ -26,9 +26,9 @@ export interface FieldsToAdd {
 const BODILESS = [204, 205, 304]
 
 /**
- * Writes fields to a response: in place where its headers can be changed and its body makes it the answer to one request
- * alone, which keeps the fast paths that runtimes have for the bodies they know; else to a copy that streams the same
- * body.
+ * Writes fields to a response: in place where its headers can be changed and its body makes it the answer to one
+ * request alone, which keeps the fast paths that runtimes have for the bodies they know; else to a copy that streams
+ * the same body.
  *
  * Left alone are an upgrade to WebSocket (status 101), which no copy survives, `Response.error()`, which has no
  * headers, and the nothing that a Bun handler returns after an upgrade.

@@ -36,9 +36,9 @@ export interface PendingCheck {
  * Asks one limiter, or several of which all must admit; a denial leaves nothing charged.
  *
  * Limiters in memory decide in one turn, so nothing comes between. Those of one group, or one limiter asked for several
- * keys, decide with `checkAll`. Others, and those that are asked twice for one key, are charged side by side, those whose
- * policy has a `block` after all others and each by itself. What they charged in vain is given back by the caller: until
- * then a concurrent request may be denied that could have passed, never the other way round.
+ * keys, decide with `checkAll`. Others, and those that are asked twice for one key, are charged side by side, those
+ * whose policy has a `block` after all others and each by itself. What they charged in vain is given back by the
+ * caller: until then a concurrent request may be denied that could have passed, never the other way round.
  *
  * @param charges what was asked is added at once, so that it can be given back whatever comes of this call
  * @returns each one's decision, in order
@@ -101,9 +101,9 @@ function startCheck(
 }
 
 /**
- * Charges those without a `block` side by side, and when all of them admitted those with one, each after the other: what
- * is charged in vain may deny somebody meanwhile, and would block a key that others share. After a denial nobody else is
- * charged, only looked at, for as long as there is time: a denial is told whatever comes of that.
+ * Charges those without a `block` side by side, and when all of them admitted those with one, each after the other:
+ * what is charged in vain may deny somebody meanwhile, and would block a key that others share. After a denial nobody
+ * else is charged, only looked at, for as long as there is time: a denial is told whatever comes of that.
  */
 async function askInTurns(
   questions: readonly Question[],
@@ -154,8 +154,8 @@ async function askInTurns(
 }
 
 /**
- * What a limit would say, to be told beside the denial of another, or that nothing is known of it. It decides nothing, so
- * it never fails.
+ * What a limit would say, to be told beside the denial of another, or that nothing is known of it. It decides nothing,
+ * so it never fails.
  */
 async function lookAt(question: Question): Promise<Decision> {
   const { limiter, key, cost } = question

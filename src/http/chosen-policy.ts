@@ -8,9 +8,9 @@ import { namer, unnamed } from "./rename-policy.js"
 const chosen = new WeakMap<Policy, Policy>()
 
 /**
- * A policy as `rateLimit` counts it where a function of `policy` returned it: with a `limitName`, what it says. So whoever
- * wants to reset, block or look at a key of a tier finds its counts, by an `EdgeLimiter` of this policy, or by this
- * `limitName` in the limits of `namedLimiters`.
+ * A policy as `rateLimit` counts it where a function of `policy` returned it: with a `limitName`, what it says. So
+ * whoever wants to reset, block or look at a key of a tier finds its counts, by an `EdgeLimiter` of this policy, or by
+ * this `limitName` in the limits of `namedLimiters`.
  *
  * @param input what the function returned, or an equal policy
  * @param limit `name` is that of the entry of `limits`, or `default-2` and so on of one without; it counts where the
@@ -37,8 +37,8 @@ export function chosenPolicy(input: PolicyInput, limit: { readonly name?: string
 
 /**
  * A policy that a function chose for a request. The next request may have another of the same name, as those of another
- * tier do: a limit that took each of them over in turn would free quota with every change. So each is a limit of its own,
- * called what it says.
+ * tier do: a limit that took each of them over in turn would free quota with every change. So each is a limit of its
+ * own, called what it says.
  */
 export function asChosen(policy: Policy): Policy {
   if (policy.limitName !== undefined) return policy

@@ -46,8 +46,8 @@ export interface Decided {
   /** What was charged, or still may be by an answer that comes too late. */
   readonly charges: readonly PendingCheck[]
   /**
-   * Who decided, and on which key: what a penalty is for. Where the fail mode did without asking, those whose answer did
-   * not come, for they may have charged; none where it was not known whom to ask.
+   * Who decided, and on which key: what a penalty is for. Where the fail mode did without asking, those whose answer
+   * did not come, for they may have charged; none where it was not known whom to ask.
    */
   readonly asked: readonly Question[]
 }
@@ -69,8 +69,8 @@ interface InVain {
 
 /**
  * Asks the limiters, and where that fails does as the fail mode says. A bad cost is an answer of its own, whatever the
- * fail mode: else who is limited could choose not to be. Which cost is too large the limiter says, since others may have
- * put another policy in force there.
+ * fail mode: else who is limited could choose not to be. Which cost is too large the limiter says, since others may
+ * have put another policy in force there.
  */
 export async function decide(
   asks: readonly KnownLimitQuestion[],

@@ -1,8 +1,9 @@
 import { withTimeout } from "../lib/with-timeout.js"
 
 /**
- * One of which nothing was heard for so long is made again: on Workers it ends with the request that makes it, when that
- * one's client goes. One that is only slow is made twice then, which is harmless: the same policy again changes nothing.
+ * One of which nothing was heard for so long is made again: on Workers it ends with the request that makes it, when
+ * that one's client goes. One that is only slow is made twice then, which is harmless: the same policy again changes
+ * nothing.
  */
 const LOST_MS = 1_000
 
@@ -18,8 +19,8 @@ export class Definition {
   }
 
   /**
-   * Resolves when the limit is defined, by this request or by another one. Whichever finds that the one that was at it is
-   * lost does it instead, so each that waits looks by a timer of its own.
+   * Resolves when the limit is defined, by this request or by another one. Whichever finds that the one that was at it
+   * is lost does it instead, so each that waits looks by a timer of its own.
    *
    * @throws as `define`; the next call tries again
    */

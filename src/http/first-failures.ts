@@ -21,8 +21,8 @@ export interface FirstFailures {
 }
 
 /**
- * Warns on the console of the first failure of each kind, for who has no `onError` that would hear of it: else a limiter
- * that is wired up wrongly lets everything pass, or a key limits all clients as one, and nobody learns of it.
+ * Warns on the console of the first failure of each kind, for who has no `onError` that would hear of it: else a
+ * limiter that is wired up wrongly lets everything pass, or a key limits all clients as one, and nobody learns of it.
  *
  * @param act what cannot be done, such as `"rate limit"`
  * @param what is not limited then, such as `"requests"`

@@ -58,8 +58,8 @@ interface OutcomeParts {
   apply(response: Response): Response
   /**
    * Tells what the handler answered, `null` where it failed without an answer, which counts as a 500. Refunds and
-   * penalties follow from it; call it once, also where no response is made of it or the client has gone. The charge of a
-   * client that has gone before its answer stays where the request's signal tells, and where this is never called.
+   * penalties follow from it; call it once, also where no response is made of it or the client has gone. The charge of
+   * a client that has gone before its answer stays where the request's signal tells, and where this is never called.
    */
   done(head: ResponseHead | null): void
 }
@@ -157,8 +157,8 @@ export function guardRequests<Rest extends unknown[]>(
   /**
    * Where the response is one that is not to count, the charge is given back; where it asks for a penalty, charged.
    *
-   * @param client aborted where the client has gone before its answer: were its charge given back, hanging up would be a
-   * way out of the limit. Deno aborts it at an upgrade as well, which is an answer.
+   * @param client aborted where the client has gone before its answer: were its charge given back, hanging up would be
+   * a way out of the limit. Deno aborts it at an upgrade as well, which is an answer.
    */
   function settle(
     { charges, asked }: Decided,

@@ -34,8 +34,8 @@ function delayMsOf({ algorithm, limit, periodMs, resetAfterMs }: RuleDecision, d
   if (algorithm !== "leaky_bucket") return 0
   if (!allowed) return resetAfterMs
   if (rules === undefined) return delayMs
-  // The decision tells the longest delay of its rules. Each one's own is, to the millisecond, what its bucket holds less
-  // the request itself.
+  // The decision tells the longest delay of its rules. Each one's own is, to the millisecond, what its bucket holds
+  // less the request itself.
   const ownMs = receipt === undefined ? 0 : (cost * periodMs) / limit
   return Math.min(delayMs, Math.ceil(resetAfterMs - ownMs))
 }

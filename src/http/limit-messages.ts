@@ -35,7 +35,9 @@ export interface MessageLimitOptions
   extends Pick<RateLimitOptions, "failMode" | "timeoutMs" | "localLimiter" | "maxKeys" | "clock"> {
   /** How many messages, or units of their costs, a key may send. */
   readonly policy: PolicyInput
-  /** Units that a message costs, a whole number; default 1. A function that throws, or a bad cost, denies the message. */
+  /**
+   * Units that a message costs, a whole number; default 1. A function that throws, or a bad cost, denies the message.
+   */
   readonly cost?: number | ((message: unknown) => Awaitable<number>) | undefined
   /** Who counts; default this process's memory. */
   readonly limiter?: ((policy: Policy) => RequestLimiter) | undefined
@@ -56,8 +58,8 @@ export interface MessageLimitOptions
   /** Hears of every decision. It cannot change one. */
   readonly onDecision?: ((decision: Decision, message: unknown) => void) | undefined
   /**
-   * Hears of everything that went wrong and was dealt with. Without it, the first failure that the fail mode has to decide
-   * on is told on the console, and so is the first of a key, and nothing else.
+   * Hears of everything that went wrong and was dealt with. Without it, the first failure that the fail mode has to
+   * decide on is told on the console, and so is the first of a key, and nothing else.
    */
   readonly onError?: ((error: unknown, message: unknown) => void) | undefined
 }
@@ -67,13 +69,17 @@ export type MessageKey = string | ((message: unknown) => Awaitable<string | null
 
 /** Limits messages. */
 export interface MessageGuard {
-  /** Asks and charges for one message of a key, for sockets that have no listeners of their own, such as hibernating ones. */
+  /**
+   * Asks and charges for one message of a key, for sockets that have no listeners of their own, such as hibernating
+   * ones.
+   */
   check(key: MessageKey, message: unknown): Promise<Decision>
   /**
    * Hands the messages of a socket that are within the limit to `onMessage`, in the order in which they came.
    *
-   * @param key what they count against: the user, or something of this socket alone, or a function of the message. Where
-   * it fails, or gives neither a text nor nothing, `onError` is told and the message counts against `UNIDENTIFIED_KEY`
+   * @param key what they count against: the user, or something of this socket alone, or a function of the message.
+   * Where it fails, or gives neither a text nor nothing, `onError` is told and the message counts against
+   * `UNIDENTIFIED_KEY`
    */
   listen(socket: MessageSocket, key: MessageKey, onMessage: (message: unknown, socket: MessageSocket) => unknown): void
 }

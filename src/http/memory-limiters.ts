@@ -29,8 +29,8 @@ const POLICY_WEIGHT = 128
  * A limiter in this process's memory for each policy.
  *
  * Those of policies that a function makes up hold together what 64 full ones do, and are at most 8,192, or half of
- * `maxKeys` where that is more: beyond that, by an eighth at most, those are forgotten of which nothing is used, then those
- * unused for longest.
+ * `maxKeys` where that is more: beyond that, by an eighth at most, those are forgotten of which nothing is used, then
+ * those unused for longest.
  *
  * @param maxKeysTogether how many keys few policies hold together where `maxKeys` does not say so
  */

@@ -2,7 +2,10 @@ type Fields = Readonly<Record<string, string>>
 /** The value of a field that a response has already; neither a text nor a number where it has none. */
 type Current = (name: string) => unknown
 
-/** The styles with room for one limit: the fields that tell its limit, what is left and the reset, and what goes with them. */
+/**
+ * The styles with room for one limit: the fields that tell its limit, what is left and the reset, and what goes with
+ * them.
+ */
 const ROOM_FOR_ONE = [
   { numbers: ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"], beside: [] },
   { numbers: ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"], beside: ["RateLimit-Policy"] },

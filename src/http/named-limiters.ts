@@ -18,8 +18,9 @@ export type LimitsToAsk = Pick<NamedLimits, "define" | "check" | "checkAll" | "r
 /** What `namedLimiters` can be told. */
 export interface NamedLimitersOptions {
   /**
-   * Whether a limit that is there under a policy's name gets that policy; default true. With `false` it stays as somebody
-   * defined it, and decides, whatever the middleware's own policy says: only a limit that a request misses is defined.
+   * Whether a limit that is there under a policy's name gets that policy; default true. With `false` it stays as
+   * somebody defined it, and decides, whatever the middleware's own policy says: only a limit that a request misses is
+   * defined.
    */
   readonly redefine?: boolean | undefined
 }
@@ -27,19 +28,20 @@ export interface NamedLimitersOptions {
 const OPTION_KINDS: Kinds<NamedLimitersOptions> = { redefine: flag() }
 
 /**
- * Lets middleware count in a limiter with named limits, such as the durable one on a local file: the `limiter` option of
- * `rateLimit`. Several limits of one request are decided there in one transaction.
+ * Lets middleware count in a limiter with named limits, such as the durable one on a local file: the `limiter` option
+ * of `rateLimit`. Several limits of one request are decided there in one transaction.
  *
- * A policy is defined there under its name when it is first seen, so one that changes under the same name keeps what was
- * used, capped at the new capacity. So where several processes ask one server, or others change its limits, have
- * `redefine: false`: else each process that starts puts its own policy back, and two versions of a program that start in
- * turn free quota each time.
+ * A policy is defined there under its name when it is first seen, so one that changes under the same name keeps what
+ * was used, capped at the new capacity. So where several processes ask one server, or others change its limits, have
+ * `redefine: false`: else each process that starts puts its own policy back, and two versions of a program that start
+ * in turn free quota each time.
  *
  * A policy without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
  * request under that and its name, as in `"100/minute as api"`: several of a name may be in force at a time. Those of a
  * configuration's tiers and tenants have the names of `configPolicies`.
  *
- * @throws {RangeError} where the limits lack one of the verbs, as a limiter of a single limit does, or an option cannot be
+ * @throws {RangeError} where the limits lack one of the verbs, as a limiter of a single limit does, or an option cannot
+ *   be
  */
 export function namedLimiters(
   limits: LimitsToAsk,

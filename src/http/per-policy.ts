@@ -23,9 +23,9 @@ const ASKED_TOGETHER = 16
  * Keeps one limiter for each policy, made when the policy is first seen.
  *
  * @param known by `identityOf`, policies of which there are only so many: their limiters are never forgotten
- * @param bound for all others. Where it is reached, those that are idle are forgotten, and then those that were not used
- * for longest, with their counts where they have them themselves, until an eighth of the room is free; where the idle ones
- * suffice, the bound may be passed by as much
+ * @param bound for all others. Where it is reached, those that are idle are forgotten, and then those that were not
+ * used for longest, with their counts where they have them themselves, until an eighth of the room is free; where the
+ * idle ones suffice, the bound may be passed by as much
  */
 export function perPolicy<L extends RequestLimiter>(
   make: (policy: Policy) => L,
@@ -74,7 +74,8 @@ function makeRoom<L>(recent: Map<string, L>, { most, weigh, isIdle }: PolicyBoun
       weight -= weigh(limiter)
     }
   }
-  // So that the next look at all of them comes only after an eighth of the bound is asked for, however little this one freed.
+  // So that the next look at all of them comes only after an eighth of the bound is asked for, however little this one
+  // freed.
   return Math.min(weight, roomy)
 }
 

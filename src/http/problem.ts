@@ -87,7 +87,9 @@ export function limiterUnavailable({ reason, retryAfterMs }: Decision, status: 4
   }
 }
 
-/** The problem of a request whose cost no wait makes admissible, or that is no cost at all. Says the largest allowed. */
+/**
+ * The problem of a request whose cost no wait makes admissible, or that is no cost at all. Says the largest allowed.
+ */
 export function costProblem(cost: number, maximum: number): Problem {
   return {
     type: "about:blank",
@@ -95,7 +97,8 @@ export function costProblem(cost: number, maximum: number): Problem {
     status: 400,
     detail: `The cost of this request is ${show(cost)}, allowed is a whole number from 0 to ${maximum}.`,
     code: typeof cost === "number" && cost > maximum ? "COST_ABOVE_CAPACITY" : "COST_INVALID",
-    // JSON has neither NaN nor Infinity, and what is no number, which plain JavaScript may give, is told as in `detail`.
+    // JSON has neither NaN nor Infinity, and what is no number, which plain JavaScript may give, is told as in
+    // `detail`.
     cost: Number.isFinite(cost) ? cost : show(cost),
     maximum,
   }

@@ -99,8 +99,8 @@ const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
  *   denied, the wait until this cost would pass. A rule that would have admitted says its time to full there, but no
  *   more than that wait, since `Retry-After` should not end before `t` does.
  * - `r` is what is left; 0 while the key is blocked, from the denial on that begins the block.
- * - `q` and `w` are those of the rules that decided, also where these are not the ones of `policy`: a limiter may hold a
- *   newer policy. Of an only rule with another limit the decision tells no period, so it goes without `w`.
+ * - `q` and `w` are those of the rules that decided, also where these are not the ones of `policy`: a limiter may hold
+ *   a newer policy. Of an only rule with another limit the decision tells no period, so it goes without `w`.
  * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
  *
  * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`

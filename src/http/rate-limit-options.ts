@@ -27,13 +27,13 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   /** The limit, or a function that gives each request its own, such as that of the client's tier. */
   readonly policy?: LimitOptions<Rest>["policy"] | undefined
   /**
-   * Several limits in place of `policy`, `key`, `cost` and `name`, all of which must admit, such as one for the user and
-   * one for the organisation; 1 … 16. A request that one of them denies is charged by none.
+   * Several limits in place of `policy`, `key`, `cost` and `name`, all of which must admit, such as one for the user
+   * and one for the organisation; 1 … 16. A request that one of them denies is charged by none.
    */
   readonly limits?: readonly LimitOptions<Rest>[] | undefined
   /**
-   * Requests for which this says `true` are not limited, nor told of a limit. Where it throws they are limited, and where
-   * it gives what is neither `true` nor `false`, which `onError` hears of.
+   * Requests for which this says `true` are not limited, nor told of a limit. Where it throws they are limited, and
+   * where it gives what is neither `true` nor `false`, which `onError` hears of.
    */
   readonly skip?: ((request: Request, ...rest: Rest) => Awaitable<boolean>) | undefined
   /** Clients that are not limited, nor told of a limit. */
@@ -47,10 +47,10 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly address?: ClientAddressOptions | undefined
   /**
    * Who counts. The default counts in this process's memory, apart for every `rateLimit`. Policies that are known share
-   * 1,048,576 keys, or have 16,384 each where they are more than 64. Those that a function makes up have 16,384 each, and
-   * hold as many as those together; of such policies at most 8,192, or half of `maxKeys` where that is more, are counted at
-   * a time, and an eighth more of both for a while. A function of the policy alone is asked once for each policy that is
-   * known, and for each of at most 1,024 others at a time; any other function at every request.
+   * 1,048,576 keys, or have 16,384 each where they are more than 64. Those that a function makes up have 16,384 each,
+   * and hold as many as those together; of such policies at most 8,192, or half of `maxKeys` where that is more, are
+   * counted at a time, and an eighth more of both for a while. A function of the policy alone is asked once for each
+   * policy that is known, and for each of at most 1,024 others at a time; any other function at every request.
    */
   readonly limiter?: LimiterSource<Rest> | undefined
   /** The most keys that the default limiters hold for each policy, 1 … 2^32 − 1. */
@@ -65,9 +65,9 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
    */
   readonly partitionSecret?: string | Uint8Array<ArrayBuffer> | undefined
   /**
-   * The answer to a denied request, in place of the problem details. It gets the RateLimit fields, and `Retry-After` and
-   * `Cache-Control: no-store` where it does not set them. Where it throws, gives no `Response`, or one whose body it gave
-   * before, the client gets the problem details.
+   * The answer to a denied request, in place of the problem details. It gets the RateLimit fields, and `Retry-After`
+   * and `Cache-Control: no-store` where it does not set them. Where it throws, gives no `Response`, or one whose body
+   * it gave before, the client gets the problem details.
    */
   readonly onLimited?: ((request: Request, decision: RequestDecision, ...rest: Rest) => Awaitable<Response>) | undefined
   /**
@@ -83,10 +83,10 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   /** Makes the limiter of a policy for `failMode: "local"`, and only for that; default one in this process's memory. */
   readonly localLimiter?: ((policy: Policy) => Checker) | undefined
   /**
-   * Holds an admitted request for the `delayMs` of `leaky_bucket`, so that requests reach the handler at a constant rate;
-   * default `false`. One that would be held for more than `maxMs` (1 … 2^31 − 1; `true` is 10,000) is denied instead, and
-   * one whose client goes meanwhile never reaches the handler and stays charged.
-   * Where every policy is known and none has a `leaky_bucket` it is refused, as nothing would ever be held.
+   * Holds an admitted request for the `delayMs` of `leaky_bucket`, so that requests reach the handler at a constant
+   * rate; default `false`. One that would be held for more than `maxMs` (1 … 2^31 − 1; `true` is 10,000) is denied
+   * instead, and one whose client goes meanwhile never reaches the handler and stays charged. Where every policy is
+   * known and none has a `leaky_bucket` it is refused, as nothing would ever be held.
    */
   readonly delay?: boolean | { readonly maxMs: number } | undefined
   /**
@@ -95,8 +95,8 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
    */
   readonly skipFailedRequests?: boolean | undefined
   /**
-   * Gives the charge back where the response has a status below 400; default `false`. Not where the client has gone before
-   * its answer.
+   * Gives the charge back where the response has a status below 400; default `false`. Not where the client has gone
+   * before its answer.
    */
   readonly skipSuccessfulRequests?: boolean | undefined
   /**

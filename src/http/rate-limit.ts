@@ -6,8 +6,8 @@ import type { Handler, RateLimitOptions, ResponseHead } from "./rate-limit-optio
 const SWITCHING_PROTOCOLS: ResponseHead = { status: 101, headers: new Headers() }
 
 /**
- * Puts a limit around a Web-standard handler, whatever calls it: `fetch` of a Worker, `Deno.serve`, `Bun.serve`, a route
- * of a framework.
+ * Puts a limit around a Web-standard handler, whatever calls it: `fetch` of a Worker, `Deno.serve`, `Bun.serve`, a
+ * route of a framework.
  *
  * A request within its limit reaches the handler, and the response gets the RateLimit fields. A request over it gets a
  * 429 with `Retry-After` and problem details (RFC 9457) instead; waiting that long is enough. A request whose cost is

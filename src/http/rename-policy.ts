@@ -16,9 +16,9 @@ export function isUnnamed({ name }: Policy): boolean {
 }
 
 /**
- * Makes a function that gives the rules of policies this name where nobody named them: an only rule the name itself, one
- * of several the name before its own, such as `user-10-per-1s`. What was renamed is remembered for as long as the policy
- * lives.
+ * Makes a function that gives the rules of policies this name where nobody named them: an only rule the name itself,
+ * one of several the name before its own, such as `user-10-per-1s`. What was renamed is remembered for as long as the
+ * policy lives.
  */
 export function namer(name: string): (policy: Policy) => Policy {
   const renamed = new WeakMap<Policy, Policy>()

@@ -39,8 +39,8 @@ function binds(one: Decision, other: Decision): boolean {
 }
 
 /**
- * Each rule's own decision, of a policy with one rule too. A limiter may have decided by another policy than it was sent,
- * such as a newer one; what it says of an only rule then tells no period, and `periodMs` is 0.
+ * Each rule's own decision, of a policy with one rule too. A limiter may have decided by another policy than it was
+ * sent, such as a newer one; what it says of an only rule then tells no period, and `periodMs` is 0.
  */
 export function rulesOf({ policy, decision }: LimitPart): readonly RuleDecision[] {
   if (decision.rules) return decision.rules

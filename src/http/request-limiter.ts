@@ -10,13 +10,16 @@ export interface Group {
 export interface GroupAsking {
   /** Who would be asked for each item alone. */
   readonly limiters: readonly RequestLimiter[]
-  /** The longest time that the request may be held; 0 where nothing is held at all. A group may charge it all the same. */
+  /**
+   * The longest time that the request may be held; 0 where nothing is held at all. A group may charge it all the same.
+   */
   readonly maxDelayMs: number
 }
 
 /**
- * What middleware asks of a limiter: to check and to refund. The rest is used where it is there: `charge` for penalties,
- * `checkAll` or `group` to decide on several limits together, and `peek` to tell of a limit beside the denial of another.
+ * What middleware asks of a limiter: to check and to refund. The rest is used where it is there: `charge` for
+ * penalties, `checkAll` or `group` to decide on several limits together, and `peek` to tell of a limit beside the
+ * denial of another.
  */
 export interface RequestLimiter extends Checker {
   /** Takes units whatever is left: a penalty. */

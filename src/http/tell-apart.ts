@@ -3,11 +3,12 @@ import type { Decision, RuleDecision } from "../types/decision.js"
 import type { LimitPart } from "./request-decision.js"
 
 /**
- * Gives rules another name that have one of another limit's, as two limits whose functions chose the same tier: a client
- * finds a limit's item in one field by its name in the other. They have their limit's name before their own then, such as
- * `account-free`. One rule keeps a name that is its limit's own. What is counted where does not change.
+ * Gives rules another name that have one of another limit's, as two limits whose functions chose the same tier: a
+ * client finds a limit's item in one field by its name in the other. They have their limit's name before their own
+ * then, such as `account-free`. One rule keeps a name that is its limit's own. What is counted where does not change.
  *
- * @param limits what each limit is called whose policy a function chose; `undefined` for the others, which keep their names
+ * @param limits what each limit is called whose policy a function chose; `undefined` for the others, which keep their
+ *   names
  */
 export function tellApart(parts: readonly LimitPart[], limits: readonly (string | undefined)[]): readonly LimitPart[] {
   const names = parts.map(namesOf)
@@ -23,7 +24,10 @@ export function tellApart(parts: readonly LimitPart[], limits: readonly (string 
     return renamed.size === 0 ? part : renamePart(part, renamed)
   })
 
-  /** Which limit keeps a name: one whose names all stay, else the first that is called so, which a given name may repeat. */
+  /**
+   * Which limit keeps a name: one whose names all stay, else the first that is called so, which a given name may
+   * repeat.
+   */
   function keeperOf(name: string): number {
     const fixed = names.findIndex((own, index) => limits[index] === undefined && own.has(name))
     return fixed >= 0 ? fixed : names.findIndex((own, index) => limits[index] === name && own.has(name))

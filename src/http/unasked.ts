@@ -10,7 +10,9 @@ export interface LimitQuestion {
   readonly limit?: string | undefined
 }
 
-/** What a client is told to wait for a limiter that cannot be asked: nobody knows, and a second is the least there is. */
+/**
+ * What a client is told to wait for a limiter that cannot be asked: nobody knows, and a second is the least there is.
+ */
 const FAIL_CLOSED_RETRY_MS = 1_000
 
 /** A decision for which nobody counted, as a fail mode's. The numbers of the quota are not known. */

@@ -44,7 +44,9 @@ export type IdleKey = readonly [limit: LedgerLimit, key: string]
 export class AheadGrants {
   readonly #writer: LogWriter
   readonly #fixedUnits: number | null
-  /** Of the keys of which something was admitted since the last look for idle ones, and of those that were not since. */
+  /**
+   * Of the keys of which something was admitted since the last look for idle ones, and of those that were not since.
+   */
   #recent: Grants = new Map()
   #older: Grants = new Map()
   #restarts = 0
@@ -138,7 +140,8 @@ export class AheadGrants {
   /**
    * Makes the grants of a limit that got another policy as small as that one has them.
    *
-   * @param appendGrant asked to append a record of a smaller grant; what was told before is in the file together with it
+   * @param appendGrant asked to append a record of a smaller grant; what was told before is in the file together with
+   *   it
    */
   shrink(limit: LedgerLimit, appendGrant: (key: string, units: number) => void): void {
     const largest = this.#largest(limit)

@@ -8,7 +8,8 @@ const MARK = "\t"
 
 /**
  * A call that sluice names, so that it can make it again when the answer is lost. It does so at once, so few need be
- * remembered: apart from those that callers named, which they may repeat for minutes, and which these must not push out.
+ * remembered: apart from those that callers named, which they may repeat for minutes, and which these must not push
+ * out.
  */
 export class InternalCall {
   readonly id: string

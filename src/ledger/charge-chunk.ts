@@ -20,7 +20,8 @@ const NONE = new Uint16Array(0)
  *
  * and a snapshot:
  *
- *   │ i varint │ latest time f64 │ how many varint │ up to 4,096: how many offsets lie between each and the one before varint …
+ *   │ i varint │ latest time f64 │ how many varint │ up to 4,096: how many offsets lie between each and the one before
+ *   varint …
  *                                                  │ more: the 8,192 bytes
  */
 

@@ -2,11 +2,12 @@ import { MalformedBytes } from "./byte-reader.js"
 import { CHUNK_CHARGES, ChargeChunk } from "./charge-chunk.js"
 
 /**
- * A set of numbers of charges, in chunks of numbers that follow each other, each with the latest time of a charge in it. It
- * takes a bit for each of numbers that lie close together and two bytes or a little more where a chunk has some, and is
- * forgotten by chunks.
+ * A set of numbers of charges, in chunks of numbers that follow each other, each with the latest time of a charge in
+ * it. It takes a bit for each of numbers that lie close together and two bytes or a little more where a chunk has some,
+ * and is forgotten by chunks.
  *
- * It can be held as it is, to be told little by little while others are added: then a chunk is copied before it changes.
+ * It can be held as it is, to be told little by little while others are added: then a chunk is copied before it
+ * changes.
  */
 export class ChargeSet {
   /** In ascending order of their indexes. */
@@ -78,7 +79,10 @@ export class ChargeSet {
     return copy
   }
 
-  /** Forgets the chunks that have no charge of a time or a later one. Returns the latest time of them; `null` where none. */
+  /**
+   * Forgets the chunks that have no charge of a time or a later one. Returns the latest time of them; `null` where
+   * none.
+   */
   forgetBefore(timeMs: number): number | null {
     let latestMs: number | null = null
     let kept = 0
@@ -94,7 +98,10 @@ export class ChargeSet {
     return latestMs
   }
 
-  /** The latest time of the oldest chunks without which it takes no more than so many bytes; `null` where it takes no more. */
+  /**
+   * The latest time of the oldest chunks without which it takes no more than so many bytes; `null` where it takes no
+   * more.
+   */
   latestBeyond(bytes: number): number | null {
     let latestMs: number | null = null
     let left = this.#bytes

@@ -20,8 +20,8 @@ export interface CompactorOptions {
   /** How many covered segments a compaction keeps as history. */
   readonly historySegments?: number
   /**
-   * Whether limits that say no more than new ones are removed: where callers define them with each check, none is missed,
-   * and those that nobody asks for any more would stay for ever.
+   * Whether limits that say no more than new ones are removed: where callers define them with each check, none is
+   * missed, and those that nobody asks for any more would stay for ever.
    */
   readonly dropsEmptyLimits?: boolean
   /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
@@ -67,15 +67,16 @@ interface CompactionStart {
  *
  *   1. One commit ends the open segment with a record: from here on the state forgets what says nothing. Nothing is
  *      copied; see `StateSave` for how the state of that moment is saved while it changes.
- *   2. One part after the other is made, a turn of the event loop each, and its row goes with the next commit. A snapshot
- *      without its last part is not in force: a crash leaves the one before, and rows that whoever opens the log drops.
+ *   2. One part after the other is made, a turn of the event loop each, and its row goes with the next commit. A
+ *      snapshot without its last part is not in force: a crash leaves the one before, and rows that whoever opens the
+ *      log drops.
  *   3. One commit writes the last part, takes the last part of the snapshot before, and notes in the open segment which
  *      snapshot is in force.
  *   4. What is not needed any more is dropped, some rows with each commit.
  *
- * Where the core has no memory for what is saved, or the disk no room for it, the rows that were written are dropped, and
- * the log stays as it is. What is saved is worked on to the end all the same, since the log tells that the state forgets.
- * A disk that has no room for the first of these commits is seen before that: then nothing was begun.
+ * Where the core has no memory for what is saved, or the disk no room for it, the rows that were written are dropped,
+ * and the log stays as it is. What is saved is worked on to the end all the same, since the log tells that the state
+ * forgets. A disk that has no room for the first of these commits is seen before that: then nothing was begun.
  */
 export class Compactor {
   readonly #input: CompactorInput
@@ -183,9 +184,10 @@ export class Compactor {
   }
 
   /**
-   * Ids of the rows that a new snapshot makes superfluous, by the commits that drop them. Each commit takes up to 16 parts
-   * of the snapshot before, and about 2 MB of segments. With 20 parts and 2,000 segments of 10 kB, of which two are kept
-   * as history, the first drops 16 parts and 200 segments, the second 4 and 200, eight more the rest of the segments.
+   * Ids of the rows that a new snapshot makes superfluous, by the commits that drop them. Each commit takes up to 16
+   * parts of the snapshot before, and about 2 MB of segments. With 20 parts and 2,000 segments of 10 kB, of which two
+   * are kept as history, the first drops 16 parts and 200 segments, the second 4 and 200, eight more the rest of the
+   * segments.
    *
    * The first commit is that which puts the new snapshot in force, so it takes the last part of the one before, without
    * which that is not in force any more.

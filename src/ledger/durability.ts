@@ -14,8 +14,8 @@ export interface DurabilityOptions {
   /** `batch`: at most this many records were told and are not in the file; default 10,000. */
   readonly flushEveryRecords?: number
   /**
-   * `ahead`: the units of a grant of a key that is asked again and again; without it a grant grows with its key's use, up
-   * to a tenth of the capacity.
+   * `ahead`: the units of a grant of a key that is asked again and again; without it a grant grows with its key's use,
+   * up to a tenth of the capacity.
    */
   readonly aheadUnits?: number
 }
@@ -37,7 +37,9 @@ interface DurabilityInput {
 
 export const DEFAULT_FLUSH_MS = 100
 export const DEFAULT_FLUSH_RECORDS = 10_000
-/** `ahead`: the grant of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back. */
+/**
+ * `ahead`: the grant of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back.
+ */
 const IDLE_MS = 2_500
 /** So many keys are looked at in one turn of the event loop. */
 const MAX_LOOKED_AT = 2_048

@@ -37,7 +37,8 @@ export class GrowingHash {
   /**
    * The hash of `bytes`, 32 bytes; costs the bytes that are new since the last call.
    *
-   * @param lasting how many of them, from the first on, were the same in the calls before and will be in every later one
+   * @param lasting how many of them, from the first on, were the same in the calls before and will be in every later
+   *   one
    */
   of(bytes: Uint8Array, lasting: number): Uint8Array {
     const platform = this.#platform

@@ -56,8 +56,8 @@ export class LedgerLog {
   /** The compaction that was asked for and has not begun; all who ask share it. */
   #nextCompaction: Promise<Compaction> | null = null
   /**
-   * Whether a compaction is under way, or one that begins by itself waits for its turn. Whoever begins one sets it before
-   * the first commit of that, after which the next would begin by itself.
+   * Whether a compaction is under way, or one that begins by itself waits for its turn. Whoever begins one sets it
+   * before the first commit of that, after which the next would begin by itself.
    */
   #isCompacting = false
   /** Why the last one was given up, if it was, and how many bytes of log were not covered then. */
@@ -95,7 +95,9 @@ export class LedgerLog {
     })
   }
 
-  /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
+  /**
+   * Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written
+   */
   commit(): Promise<void> {
     const { cause } = this.failure
     if (cause === null) return this.#commits.commit()
@@ -111,15 +113,18 @@ export class LedgerLog {
     return this.#reader.last(count, wants)
   }
 
-  /** Every record from a place on that the log has once it is committed, in order. @throws {StoreCorrupt} {StoreUnavailable} */
+  /**
+   * Every record from a place on that the log has once it is committed, in order. @throws {StoreCorrupt}
+   * {StoreUnavailable}
+   */
   async *records(place?: LogPlace): AsyncGenerator<PlacedRecord, void, undefined> {
     await this.commit()
     yield* this.#reader.from(this.writer.end, place)
   }
 
   /**
-   * Puts a snapshot of the state in place of the segments that led to it, while commits go on. It has its turn from here
-   * on: who ends the log afterwards waits for it.
+   * Puts a snapshot of the state in place of the segments that led to it, while commits go on. It has its turn from
+   * here on: who ends the log afterwards waits for it.
    *
    * @throws {StoreUnavailable} also where there is no memory or room for it: then the log goes on as it is
    */
@@ -150,11 +155,11 @@ export class LedgerLog {
 
   /**
    * Reads the whole log anew, up to now, and compares what it replays to with the live state of now, while checks and
-   * commits go on. Waits for a compaction under way; one that is asked for meanwhile waits for it, and so does who ends the
-   * log afterwards.
+   * commits go on. Waits for a compaction under way; one that is asked for meanwhile waits for it, and so does who ends
+   * the log afterwards.
    *
-   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} also where there is no
-   *   memory to read it; then the ledger goes on
+   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} also where there is
+   *   no memory to read it; then the ledger goes on
    */
   verify(): Promise<Verification> {
     return this.#inTurn(async () => {
@@ -211,7 +216,8 @@ export class LedgerLog {
     if (grown <= Math.max(this.#compactBytes, snapshotBytes * 2) || this.failure.cause !== null) return
     if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
     this.#isCompacting = true
-    // A failure closes the ledger, so that every caller learns of it; that it was given up is told by `compactionProblem`.
+    // A failure closes the ledger, so that every caller learns of it; that it was given up is told by
+    // `compactionProblem`.
     this.#inTurn(() => this.#compact()).catch(() => undefined)
   }
 

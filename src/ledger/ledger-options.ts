@@ -15,8 +15,8 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions, Compacto
   /** How far the log is known to reach: one that ends before is refused. */
   readonly leastEnd?: LogEnd
   /**
-   * Called with how far the log reaches, after each commit and before those who wait for it are answered. What it throws
-   * is ignored, except where the log is new: then it is not opened.
+   * Called with how far the log reaches, after each commit and before those who wait for it are answered. What it
+   * throws is ignored, except where the log is new: then it is not opened.
    */
   readonly onCommit?: (end: LogEnd) => void
 }

@@ -24,8 +24,9 @@ export class LedgerRecords {
   }
 
   /**
-   * Records the sync mode from here on. Not needed where this mode and the last are `always`, or `ahead` before its first
-   * grant: then the log lacks nothing that was answered. Units that were granted and not taken back count as used.
+   * Records the sync mode from here on. Not needed where this mode and the last are `always`, or `ahead` before its
+   * first grant: then the log lacks nothing that was answered. Units that were granted and not taken back count as
+   * used.
    *
    * @returns whether anything was recorded
    */
@@ -120,7 +121,10 @@ export class LedgerRecords {
     this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
   }
 
-  /** Records that grants of units are taken back: each by itself or, where they are the last, all. Whether there was one. */
+  /**
+   * Records that grants of units are taken back: each by itself or, where they are the last, all. Whether there was
+   * one.
+   */
   takeBack(idle: readonly IdleKey[], areLast: boolean): boolean {
     if (areLast) return this.end()
     const { timeMs } = this.#state
@@ -144,8 +148,8 @@ export class LedgerRecords {
   }
 
   /**
-   * Appends a denial. Whether its answer waits for a commit: one that starts a block, or moves its key back, changes what
-   * comes after, as an admission does.
+   * Appends a denial. Whether its answer waits for a commit: one that starts a block, or moves its key back, changes
+   * what comes after, as an admission does.
    *
    * @param healsKey whether it moved the key back, to a clock that was set back: the wait that it tells begins with it
    */

@@ -42,7 +42,9 @@ export class LedgerState {
   #statsSinceMs = Number.POSITIVE_INFINITY
   /** The number of the sync mode that the log is written under; 0 where everything that was answered is in it. */
   #sync = SYNC_NUMBER.always
-  /** Numbers of charges up to here may have been told by limits whose definition the log lacks: no new limit gives them. */
+  /**
+   * Numbers of charges up to here may have been told by limits whose definition the log lacks: no new limit gives them.
+   */
   #chargesAfter = 0
 
   constructor(
@@ -158,7 +160,9 @@ export class LedgerState {
     return limit
   }
 
-  /** Forgets a limit and its keys. Its number is not given again. @throws {LimitNotFound} where it was removed before */
+  /**
+   * Forgets a limit and its keys. Its number is not given again. @throws {LimitNotFound} where it was removed before
+   */
   remove({ number, name }: LedgerLimit): void {
     const limit = this.#limits[number]
     if (limit === undefined) throw new LimitNotFound(name)
@@ -173,8 +177,8 @@ export class LedgerState {
   }
 
   /**
-   * What opening the store records. One that was not closed may have told admissions that the log lacks: no charge gets a
-   * number that one of theirs may have had.
+   * What opening the store records. One that was not closed may have told admissions that the log lacks: no charge gets
+   * a number that one of theirs may have had.
    */
   openRecord(timeMs: number, sync: number): OpenRecord {
     let chargesAfter = this.#chargesAfter
@@ -209,8 +213,8 @@ export class LedgerState {
   }
 
   /**
-   * Notes that a receipt was settled. Where the clock was set back, that counts at a time which is still to come, and the
-   * store is no older for it.
+   * Notes that a receipt was settled. Where the clock was set back, that counts at a time which is still to come, and
+   * the store is no older for it.
    */
   noteSettlement(timeMs: number): void {
     this.#usedAtMs = timeMs
@@ -238,9 +242,9 @@ export class LedgerState {
    * - statistics that are older than they are kept;
    * - all grants of units.
    *
-   * The memory forgets what the snapshot leaves out, at the same record. Under 1/minute a key is used at 12:00:00, and the
-   * snapshot of 12:10:00 leaves it out. Then the clock is set back to 12:00:30. Had the memory kept the key, it would deny
-   * a check, and the log would not come out as recorded: a replay begins with the snapshot, and admits.
+   * The memory forgets what the snapshot leaves out, at the same record. Under 1/minute a key is used at 12:00:00, and
+   * the snapshot of 12:10:00 leaves it out. Then the clock is set back to 12:00:30. Had the memory kept the key, it
+   * would deny a check, and the log would not come out as recorded: a replay begins with the snapshot, and admits.
    */
   compactRecord(): CompactRecord {
     const timeMs = this.#nowMs

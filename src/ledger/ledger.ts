@@ -161,8 +161,8 @@ export class Ledger {
   }
 
   /**
-   * Whether a policy was put in place that is not in the file yet. What is answered under it may ask for no commit, as a
-   * denial does not: then the policy would be lost with this ledger.
+   * Whether a policy was put in place that is not in the file yet. What is answered under it may ask for no commit, as
+   * a denial does not: then the policy would be lost with this ledger.
    */
   get lacksDefinition(): boolean {
     return this.#log.writer.lacksDefinition
@@ -233,8 +233,8 @@ export class Ledger {
    *
    * @param checks at least one, no limit and key twice
    * @returns an answer to each, in their order
-   * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} of the first check that cannot be, {StoreUnavailable}; then
-   *   nothing has changed
+   * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} of the first check that cannot be, {StoreUnavailable};
+   *   then nothing has changed
    */
   checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
     this.#requireOpen()
@@ -310,8 +310,8 @@ export class Ledger {
    *
    * @returns false where it was settled before, is too old, its key was reset since, its charge may be one that a crash
    * lost, or nothing can come back until the clock has come to its charge again; then nothing has changed
-   * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be, {StoreUnavailable}
-   * also where too many are settled until a compaction forgets the oldest; then nothing has changed
+   * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be,
+   * {StoreUnavailable} also where too many are settled until a compaction forgets the oldest; then nothing has changed
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     this.#requireOpen()
@@ -387,7 +387,9 @@ export class Ledger {
     this.#requireOpen()
   }
 
-  /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
+  /**
+   * Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written
+   */
   commit(): Promise<void> {
     return this.#log.commit()
   }
@@ -397,7 +399,10 @@ export class Ledger {
     return this.#log.lastRecords(count, wants)
   }
 
-  /** Every record from a place on that the log has once it is committed, in order. @throws {StoreCorrupt} {StoreUnavailable} */
+  /**
+   * Every record from a place on that the log has once it is committed, in order. @throws {StoreCorrupt}
+   * {StoreUnavailable}
+   */
   records(place?: LogPlace): AsyncGenerator<PlacedRecord, void, undefined> {
     return this.#log.records(place)
   }

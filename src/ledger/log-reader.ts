@@ -30,9 +30,9 @@ export function requirePlace(from: LogPlace): void {
 }
 
 /**
- * Reads what is in the file: the segments that no snapshot covers, and those that are kept as history. It does so in turns
- * of the event loop, between which the log may be written and compacted: it tells what was there when the reading began, but
- * for segments that a compaction drops before they are read.
+ * Reads what is in the file: the segments that no snapshot covers, and those that are kept as history. It does so in
+ * turns of the event loop, between which the log may be written and compacted: it tells what was there when the reading
+ * began, but for segments that a compaction drops before they are read.
  */
 export class LogReader {
   readonly #port: LedgerPort
@@ -68,10 +68,11 @@ export class LogReader {
   }
 
   /**
-   * Every record from a place on, or from the first one that is left, in order. Segments that a compaction drops meanwhile
-   * are not read.
+   * Every record from a place on, or from the first one that is left, in order. Segments that a compaction drops
+   * meanwhile are not read.
    *
-   * @param end where to stop, though the log grows meanwhile: who writes for each record that is read would else never be done
+   * @param end where to stop, though the log grows meanwhile: who writes for each record that is read would else never
+   *   be done
    * @throws {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   async *from(

@@ -34,8 +34,8 @@ export class LogTable {
   }
 
   /**
-   * All rows by id: the parts of snapshots last first, the meta row, the segments. Read to the end at once, since a cursor that
-   * is left open in between would hold the table.
+   * All rows by id: the parts of snapshots last first, the meta row, the segments. Read to the end at once, since a
+   * cursor that is left open in between would hold the table.
    */
   read(): readonly LogRow[] {
     return Array.from(this.#sql.rows(READ))

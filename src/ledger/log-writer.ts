@@ -216,8 +216,8 @@ export class LogWriter {
   }
 
   /**
-   * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What is appended from here
-   * on goes there; what was closed must be written before that.
+   * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What is appended from
+   * here on goes there; what was closed must be written before that.
    */
   close(which: "full" | "used" | "all"): readonly SegmentWriter[] {
     this.#tellDenial()
@@ -235,8 +235,8 @@ export class LogWriter {
   /**
    * Begins what a compaction covers: all that was appended until now. The next write takes it along.
    *
-   * @returns the segment that follows, which has the hash of the one before it when that is written; and how many records
-   *   before it no snapshot covers yet
+   * @returns the segment that follows, which has the hash of the one before it when that is written; and how many
+   *   records before it no snapshot covers yet
    */
   endSegment(): { readonly next: SegmentWriter; readonly records: number } {
     this.#ended = this.close("all")

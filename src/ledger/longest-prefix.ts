@@ -231,8 +231,8 @@ async function snapshotParts(
 }
 
 /**
- * What `work` gives, or nothing where a row is not what was written. Other versions' rows are not for this one to judge, nor
- * any where there is no memory.
+ * What `work` gives, or nothing where a row is not what was written. Other versions' rows are not for this one to
+ * judge, nor any where there is no memory.
  *
  * @param what it reads, where the fault does not say
  */

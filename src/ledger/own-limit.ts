@@ -107,12 +107,13 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /**
-   * Whether nobody would miss it, were it removed and defined anew: no key is used or blocked, and none was decided about
-   * for as long as statistics are kept.
+   * Whether nobody would miss it, were it removed and defined anew: no key is used or blocked, and none was decided
+   * about for as long as statistics are kept.
    *
    * What it keeps beside its keys is not looked at. Its receipts, settled or not, close with it, since a new limit has
-   * another number, and so its resets have nothing left to close; what they could give back is full already. A call with
-   * an id is told again for five minutes, and left statistics, which those who remove empty limits keep for an hour.
+   * another number, and so its resets have nothing left to close; what they could give back is full already. A call
+   * with an id is told again for five minutes, and left statistics, which those who remove empty limits keep for an
+   * hour.
    */
   get isEmpty(): boolean {
     return this.ahead === null && this.openKeys().holdsNothing

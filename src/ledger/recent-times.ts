@@ -8,15 +8,16 @@ type Sized = ReadonlyMap<string, { readonly size: number }>
 
 /**
  * The earliest time of the records that came lately. A compaction forgets the keys that were full at this time, and not
- * those that are full by the clock now, which may be ahead and come back. Under 1/minute a key is used at 12:00:00, then
- * the clock jumps to 12:10:00, and is set back to 12:00:30. A compaction at 12:10:00 that went by the clock would forget
- * the key, which at 12:00:30 has nothing left; by the earliest time, 12:00:00, the key stays.
+ * those that are full by the clock now, which may be ahead and come back. Under 1/minute a key is used at 12:00:00,
+ * then the clock jumps to 12:10:00, and is set back to 12:00:30. A compaction at 12:10:00 that went by the clock would
+ * forget the key, which at 12:00:30 has nothing left; by the earliest time, 12:00:00, the key stays.
  *
- * Lately is since the last compaction, or some thousands of new keys ago where more have come since: a snapshot would else
- * have to keep every key that came since the one before. A snapshot of 10 MB lets 20 MB of log come before the next one. If
- * each record there were of another key, the next one would have some 30 MB and let 60 MB come, and so on without end. So
- * the records are parted into spans. A span ends once 1,024 keys have come in it, which is looked at after each 1,024
- * records, or after as many as there are limits. What counts is the span that goes on and the one before it.
+ * Lately is since the last compaction, or some thousands of new keys ago where more have come since: a snapshot would
+ * else have to keep every key that came since the one before. A snapshot of 10 MB lets 20 MB of log come before the
+ * next one. If each record there were of another key, the next one would have some 30 MB and let 60 MB come, and so on
+ * without end. So the records are parted into spans. A span ends once 1,024 keys have come in it, which is looked at
+ * after each 1,024 records, or after as many as there are limits. What counts is the span that goes on and the one
+ * before it.
  */
 export class RecentTimes {
   readonly #limits: Sized

@@ -104,8 +104,9 @@ export class RecordDecoder {
   }
 
   /**
-   * Reads into a batch what follows and is an admission without an id, as long as it is of the same limit. A store that is
-   * opened runs this before anything is compiled: it is one loop, and what is a byte long in most records is read there.
+   * Reads into a batch what follows and is an admission without an id, as long as it is of the same limit. A store that
+   * is opened runs this before anything is compiled: it is one loop, and what is a byte long in most records is read
+   * there.
    *
    * @param most how many records are left
    * @returns how many were read

@@ -37,7 +37,9 @@ export interface Recovered {
   readonly logBytes: number
   /** Ids of the snapshot's rows, by part. */
   readonly snapshotIds: readonly number[]
-  /** Rows that nothing needs, in the order in which they may go: a compaction was not finished, or not cleaned up after. */
+  /**
+   * Rows that nothing needs, in the order in which they may go: a compaction was not finished, or not cleaned up after.
+   */
   readonly leftIds: readonly number[]
 }
 

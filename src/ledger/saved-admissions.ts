@@ -9,8 +9,8 @@ interface Saving {
 }
 
 /**
- * Idempotency across restarts: the named admissions of a limit, which a snapshot holds. They are saved little by little,
- * while others come and go.
+ * Idempotency across restarts: the named admissions of a limit, which a snapshot holds. They are saved little by
+ * little, while others come and go.
  */
 export class SavedAdmissions extends NamedAdmissions {
   #saving: Saving | null = null

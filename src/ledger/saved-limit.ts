@@ -11,7 +11,8 @@ import { NameSet } from "./name-set.js"
 import type { OwnLimit } from "./own-limit.js"
 
 /*
- * What a snapshot tells of a limit, in pieces that come in any order after the first of its limit, between those of others:
+ * What a snapshot tells of a limit, in pieces that come in any order after the first of its limit, between those of
+ * others:
  *
  *   │ 0 │ number varint │ name text │ policy text │ charges varint │ closed before varint │
  *   │   │ count varint │ gaps in the numbers of charges: charges since the gap before varint, length varint … │

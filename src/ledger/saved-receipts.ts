@@ -4,7 +4,10 @@ import type { ChargeChunk } from "./charge-chunk.js"
 import { ChargeSet } from "./charge-set.js"
 
 const HOUR_MS = 3_600_000
-/** An eighth of what an isolate of Workers has, and a quarter while a save holds all: 100 million that lie close together. */
+/**
+ * An eighth of what an isolate of Workers has, and a quarter while a save holds all: 100 million that lie close
+ * together.
+ */
 const MAX_BYTES = 2 ** 24
 
 /** A receipt, as far as it is noted. */
@@ -15,7 +18,8 @@ interface Noted extends Pick<Receipt, "chargedAtMs"> {
 
 /**
  * The settled receipts of a limit that a snapshot holds: saved little by little, while others are settled. They are
- * forgotten only when a save begins, by chunks of charges that follow each other: so what is forgotten follows from the log.
+ * forgotten only when a save begins, by chunks of charges that follow each other: so what is forgotten follows from the
+ * log.
  */
 export class SavedReceipts extends ClosedReceipts<Noted> {
   readonly #mostBytes: number
@@ -63,13 +67,14 @@ export class SavedReceipts extends ClosedReceipts<Noted> {
   }
 
   /**
-   * Forgets those that cannot be settled at a time, and the oldest of too many, whose time stays closed. Starts to save the
-   * others: `saveNext` tells them.
+   * Forgets those that cannot be settled at a time, and the oldest of too many, whose time stays closed. Starts to save
+   * the others: `saveNext` tells them.
    */
   beginSave(nowMs: number, keepMs: number): void {
     this.forgetResets(nowMs, keepMs)
     const beyondMs = this.#settled.latestBeyond(this.#mostBytes / 2) ?? Number.NEGATIVE_INFINITY
-    // However many there are, those of the last hour stay, where their time is not closed: others would be closed with them.
+    // However many there are, those of the last hour stay, where their time is not closed: others would be closed with
+    // them.
     const forgottenMs = this.#settled.forgetBefore(
       Math.max(this.closedBeforeMs, nowMs - keepMs, Math.min(beyondMs + 1, nowMs - HOUR_MS)),
     )

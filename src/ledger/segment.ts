@@ -13,15 +13,15 @@ import type { LedgerPort } from "./sql-port.js"
  *   │ kind │ format │ sequence f64 │ hash of the segment before (32) │ records … │
  *   │ covered f64, where flagged │ records u32 │ flags u8 │ hash (32) │
  *
- * The last segment is open: commits append to it in place, so a commit is one row, and several small ones share a
- * page of the file. What a commit changes stands at the end, so that its hash costs what is new. A full one is sealed,
- * and the next, empty one is written in the same transaction; so the log always ends with an open segment, and a missing
+ * The last segment is open: commits append to it in place, so a commit is one row, and several small ones share a page
+ * of the file. What a commit changes stands at the end, so that its hash costs what is new. A full one is sealed, and
+ * the next, empty one is written in the same transaction; so the log always ends with an open segment, and a missing
  * end is seen as well as a missing middle.
  */
 const SEALED_FLAG = 1
 /**
- * A snapshot came into force while the segment was open: without it, or with an older one, the log is not whole. The last
- * segment that it covers stands in the row.
+ * A snapshot came into force while the segment was open: without it, or with an older one, the log is not whole. The
+ * last segment that it covers stands in the row.
  */
 const SNAPSHOT_FLAG = 2
 const HASH_BEFORE_AT = 2 + 8

@@ -9,9 +9,9 @@ import type { Turns } from "./turns.js"
  *   │ kind │ format │ part u32 │ parts u32 │ sequence f64 │ oldest f64 │ hash of that segment (32) │
  *   │ hash of the part before, or of the meta row (32) │ bytes … │ hash (32) │
  *
- * The parts' bytes, one after the other, are what a `StateSave` told. `oldest` is the first segment that the log still has,
- * so that history cannot go missing unseen. Only the last part tells how many there are, the others 0: a snapshot without it
- * is not in force, since it is not finished, or another one took its place.
+ * The parts' bytes, one after the other, are what a `StateSave` told. `oldest` is the first segment that the log still
+ * has, so that history cannot go missing unseen. Only the last part tells how many there are, the others 0: a snapshot
+ * without it is not in force, since it is not finished, or another one took its place.
  *
  * Its rows have ids of their own, so that it can be written beside the one in force:
  *

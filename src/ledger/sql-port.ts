@@ -42,17 +42,24 @@ export interface LedgerPort {
   /** Runs `work` after a time, ms. With `unref` a process need not stay for it. */
   after(ms: number, work: () => void, options?: AfterOptions): void
   /**
-   * Runs `write`. What that wrote is durable when this returns or, where it is synced beside this thread, when the promise
-   * resolves. A platform without this function makes every write durable at once.
+   * Runs `write`. What that wrote is durable when this returns or, where it is synced beside this thread, when the
+   * promise resolves. A platform without this function makes every write durable at once.
    */
   durably?(write: () => void, options: WriteOptions): Promise<void> | undefined
-  /** Makes what is read from now on come from the file, where the platform keeps in memory what it has read or written. */
+  /**
+   * Makes what is read from now on come from the file, where the platform keeps in memory what it has read or written.
+   */
   readAnew?(): void
   /** Whether the disk has so little room left that the log is to be kept short. */
   lacksRoom?(): boolean
-  /** What the disk lacks, in words, to take a row of so many bytes beside what else is committed; `null` where nothing. */
+  /**
+   * What the disk lacks, in words, to take a row of so many bytes beside what else is committed; `null` where nothing.
+   */
   findLackFor?(rowBytes: number): string | null
-  /** An error that a statement threw as one of a store, where it tells that the file is damaged, say; others as they are. */
+  /**
+   * An error that a statement threw as one of a store, where it tells that the file is damaged, say; others as they
+   * are.
+   */
   storeError?(error: unknown): unknown
   /** Called when commits begin to carry large rows: until that ends, the upkeep of the file may be spread. */
   beginsLargeWrites?(): void

@@ -72,7 +72,9 @@ class SqlitePort implements SqlPort {
     }
   }
 
-  /** Node tells whether there is a transaction still, but only from 22.16: SQLite itself ends it where a disk is full. */
+  /**
+   * Node tells whether there is a transaction still, but only from 22.16: SQLite itself ends it where a disk is full.
+   */
   #rollBack(): void {
     try {
       this.#database.exec("ROLLBACK")

@@ -11,9 +11,10 @@ const STEP_BYTES = 32_768
 const CELL_KINDS = Object.values(SAVED)
 
 /**
- * Compares everything that two states hold and the log repeats, idle or not, in steps that yield how many bytes each went
- * through. Cells lie in the order of their tables, which equal histories do not make the same, and admissions are told in
- * an order that depends on what came meanwhile: theirs is the order of their charges. All else is in the same order.
+ * Compares everything that two states hold and the log repeats, idle or not, in steps that yield how many bytes each
+ * went through. Cells lie in the order of their tables, which equal histories do not make the same, and admissions are
+ * told in an order that depends on what came meanwhile: theirs is the order of their charges. All else is in the same
+ * order.
  *
  * @param save what the one was when `saveAll` began it, all of which is gone through; it may change meanwhile
  * @param other holds still meanwhile

@@ -17,12 +17,13 @@ export interface SavedHead {
 }
 
 /**
- * A state that is being saved as it is when this is made, and forgets what says nothing, in small steps while it goes on
- * being asked and changed. A limit begins to be saved when its turn comes, or before it is looked at: so beginning costs
- * nothing, however much there is. Equal histories give the same pieces, in an order that depends on what came between.
+ * A state that is being saved as it is when this is made, and forgets what says nothing, in small steps while it goes
+ * on being asked and changed. A limit begins to be saved when its turn comes, or before it is looked at: so beginning
+ * costs nothing, however much there is. Equal histories give the same pieces, in an order that depends on what came
+ * between.
  *
- * Where the core has no memory for a cell, what was saved is worth nothing. It is still worked on to the end, since the log
- * tells that the state forgets.
+ * Where the core has no memory for a cell, what was saved is worth nothing. It is still worked on to the end, since the
+ * log tells that the state forgets.
  *
  *   state  │ time of the last record f64 │ sync mode varint │ numbers of limits given so far varint │
  *          │ number that new limits number their charges above varint │ pieces … │

@@ -1,8 +1,8 @@
 export const SYNC_MODES = ["always", "ahead", "batch"] as const
 
 /**
- * When an answer may be given: `always` when its charge is in the file, `ahead` when a grant of units that covers it is,
- * `batch` at once.
+ * When an answer may be given: `always` when its charge is in the file, `ahead` when a grant of units that covers it
+ * is, `batch` at once.
  */
 export type SyncMode = (typeof SYNC_MODES)[number]
 

@@ -49,11 +49,12 @@ export interface VerificationInput {
  *
  *   1. At once the live state begins to be saved; see `StateSave` for how the state of that moment is saved while it
  *      changes. Until the end, nothing but the calls that change it costs memory.
- *   2. Row after row is read and replayed in a state of its own. No compaction may be under way, so each is still there.
+ *   2. Row after row is read and replayed in a state of its own. No compaction may be under way, so each is still
+ *      there.
  *   3. What is saved is compared with that, piece by piece, and not kept.
  *
- * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} also where it cannot be
- *   read, or there is no memory for it
+ * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} also where it cannot
+ *   be read, or there is no memory for it
  */
 export async function verifyLog(input: VerificationInput): Promise<Verification> {
   const { port, core, state: live, options, failure } = input
@@ -93,7 +94,9 @@ function* rowsOf({ port, table, open }: VerificationInput): Generator<LogRow, vo
   yield open
 }
 
-/** Saves to the end, since no other save can begin before. @throws where the ledger was closed: then nothing is saved */
+/**
+ * Saves to the end, since no other save can begin before. @throws where the ledger was closed: then nothing is saved
+ */
 async function discard(save: StateSave, turns: Turns, failure: LogFailure): Promise<void> {
   failure.requireOpen()
   while (!save.isDone) {

@@ -1,7 +1,10 @@
 /** A value now, or a promise of it: the in-memory limiter answers at once, the others do not. */
 export type Awaitable<T> = T | Promise<T>
 
-/** Goes on with an answer: now where it is there, else once it comes. What fails does so as the answer: now or by promise. */
+/**
+ * Goes on with an answer: now where it is there, else once it comes. What fails does so as the answer: now or by
+ * promise.
+ */
 export function whenAnswered<Answer, Next>(
   answer: Awaitable<Answer>,
   next: (answer: Answer) => Awaitable<Next>,

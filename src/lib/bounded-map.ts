@@ -1,10 +1,10 @@
 /**
- * A `Map` of so many entries at most: beyond that, the one that was set longest ago goes. Setting an entry again makes it
- * the newest; who wants the one used longest ago to go sets it again when it is used.
+ * A `Map` of so many entries at most: beyond that, the one that was set longest ago goes. Setting an entry again makes
+ * it the newest; who wants the one used longest ago to go sets it again when it is used.
  *
- * The first key of a `Map` that loses its first one again and again is found by stepping over all that were there before,
- * thousands in a large one. So one iterator goes on from entry to entry: all that it has passed are gone. It is given up
- * after a while in which nothing had to go, since it holds what the map was meanwhile in memory.
+ * The first key of a `Map` that loses its first one again and again is found by stepping over all that were there
+ * before, thousands in a large one. So one iterator goes on from entry to entry: all that it has passed are gone. It is
+ * given up after a while in which nothing had to go, since it holds what the map was meanwhile in memory.
  */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #max: number

@@ -18,8 +18,8 @@ interface Wait {
  *
  * What another request settles resumes who waits as an event of its own. A Durable Object that asks within
  * `blockConcurrencyWhile` or a transaction of its storage takes no events until that is over, so it would wait for
- * itself. The timers that it set within ring all the same: by them it looks whether the outcome is here. The other request
- * may have been cancelled too, so nobody waits without end.
+ * itself. The timers that it set within ring all the same: by them it looks whether the outcome is here. The other
+ * request may have been cancelled too, so nobody waits without end.
  *
  * To be made by the request that waits.
  */

@@ -4,8 +4,8 @@ import { withTimeout } from "./with-timeout.js"
 const PATIENCE_MS = 2_000
 
 /**
- * Makes a value, and gives it to all who ask within a time. Who asks while it is made waits for it, and takes it however
- * long it took to make. What failed is not kept.
+ * Makes a value, and gives it to all who ask within a time. Who asks while it is made waits for it, and takes it
+ * however long it took to make. What failed is not kept.
  *
  * @param keepMs how old a value may be for those who ask later, as counted from before it was made; 0: it is made each
  *   time

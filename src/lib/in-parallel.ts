@@ -2,7 +2,8 @@
  * Does work on each item, on at most so many at a time, and begins with no other when one has failed.
  *
  * @returns what came of each, in the items' order
- * @throws what the first that failed threw, once those that had begun are done: nothing goes on behind the caller's back
+ * @throws what the first that failed threw, once those that had begun are done: nothing goes on behind the caller's
+ *   back
  */
 export async function inParallel<T, R>(
   items: readonly T[],

@@ -1,6 +1,6 @@
 /**
- * Compares names by their code points, which is the order of their UTF-8 and so that of SQLite, for `sort`. JavaScript's
- * own goes by code units, which puts U+10000 and above before U+E000.
+ * Compares names by their code points, which is the order of their UTF-8 and so that of SQLite, for `sort`.
+ * JavaScript's own goes by code units, which puts U+10000 and above before U+E000.
  */
 export function inNameOrder(a: string, b: string): number {
   const length = Math.min(a.length, b.length)

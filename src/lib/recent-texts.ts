@@ -1,6 +1,6 @@
 /**
- * Texts that were seen lately, in bounded memory: so many of the last at least, and twice as many at most. They are kept in
- * two generations, since a set that forgets its oldest with each new one takes long to find it.
+ * Texts that were seen lately, in bounded memory: so many of the last at least, and twice as many at most. They are
+ * kept in two generations, since a set that forgets its oldest with each new one takes long to find it.
  */
 export class RecentTexts {
   readonly #least: number

@@ -10,12 +10,14 @@ interface LimitsByName extends SettlingChecker {
   readonly limits: NamedLimits
 }
 
-/** The options of a wait for a limiter that is one of several limits: which one is known, so `limit` is none of them. */
+/**
+ * The options of a wait for a limiter that is one of several limits: which one is known, so `limit` is none of them.
+ */
 const OF_ACQUIRE = ["cost", "timeout", "signal"]
 
 /**
- * The line of each limiter, made at the first wait for it and gone with the limiter. A limiter whose line has options of
- * its own, such as `maxWaiting` or how it is asked, puts it here itself.
+ * The line of each limiter, made at the first wait for it and gone with the limiter. A limiter whose line has options
+ * of its own, such as `maxWaiting` or how it is asked, puts it here itself.
  */
 export const lines = new WeakMap<SettlingChecker, WaitingLine>()
 
@@ -29,7 +31,8 @@ export const lines = new WeakMap<SettlingChecker, WaitingLine>()
  * Of several named limits, `limit` says which one is waited for. The order is that of the calls for one key under one
  * limit, whether they name the limit or ask it by itself, as `of` and `oneLimit` make it.
  *
- * @throws {TimeoutExceeded} {QueueFull} {RateLimitExceeded}, the signal's reason, and what `check` throws; see `WaitingLine.acquire`
+ * @throws {TimeoutExceeded} {QueueFull} {RateLimitExceeded}, the signal's reason, and what `check` throws; see
+ *   `WaitingLine.acquire`
  * @example
  * ```ts
  * import { acquire, RateLimiter } from "sluice"

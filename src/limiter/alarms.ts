@@ -30,8 +30,8 @@ export class Alarms {
   #latestMs = 0
 
   /**
-   * Milliseconds of a clock that only goes forward, with what timers have run ahead of it. It stands still until the clock
-   * has made up for what is no longer added.
+   * Milliseconds of a clock that only goes forward, with what timers have run ahead of it. It stands still until the
+   * clock has made up for what is no longer added.
    */
   now(): number {
     this.#latestMs = Math.max(this.#latestMs, this.#clock.now() + this.#aheadMs)
@@ -84,7 +84,8 @@ export class Alarms {
     // A clock that is coarse, or a timer that fires early, differs for a moment only: it must not add up.
     const hasStoodStill = aheadMs > clockMs - this.#togetherAtMs
     this.#aheadMs = hasStoodStill ? aheadMs : 0
-    // Timers count from the whole ms before they were set, and so fire a part of one early: then the rest is waited for.
+    // Timers count from the whole ms before they were set, and so fire a part of one early: then the rest is waited
+    // for.
     const isEarly = !hasStoodStill && aheadMs > 0 && aheadMs < 1
     const nowMs = isEarly ? clockMs : Math.max(firesAtMs, this.now())
     while (this.#heap.length > 0 && this.#heap[0]!.atMs <= nowMs) {

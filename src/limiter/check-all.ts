@@ -21,11 +21,12 @@ export interface AllItem<L extends Checker = Checker> {
  *
  * Limiters that answer at once, as `RateLimiter` does, are exact: all are asked before any is charged. The others are
  * charged in parallel, and where one denies, the rest is refunded: so for a moment they hold more than they should, and
- * where a refund fails, its charge stands. That is stricter than it should be, never looser. Of both kinds together, the
- * first kind comes first, and where it denies, the others are not charged: they tell what `peek` says where they have it.
+ * where a refund fails, its charge stands. That is stricter than it should be, never looser. Of both kinds together,
+ * the first kind comes first, and where it denies, the others are not charged: they tell what `peek` says where they
+ * have it.
  *
- * @throws {RangeError} where the items are none or more than 1,000, one has no limiter, or one key and limiter come twice;
- * whatever a limiter throws, after the others' charges were given back
+ * @throws {RangeError} where the items are none or more than 1,000, one has no limiter, or one key and limiter come
+ * twice; whatever a limiter throws, after the others' charges were given back
  * @example
  * ```ts
  * import { checkAll, RateLimiter } from "sluice"

@@ -33,8 +33,8 @@ export function decideAll(parts: readonly AllPart[]): AllDecision {
 /**
  * `decideAll` of checks that may have the same subject: each is charged.
  *
- * What was admitted under its id before is told again. Where one or more would be denied, these alone are asked for real,
- * so that the denial counts in their statistics and starts the block of their policy; nothing is charged.
+ * What was admitted under its id before is told again. Where one or more would be denied, these alone are asked for
+ * real, so that the denial counts in their statistics and starts the block of their policy; nothing is charged.
  *
  * @throws whatever a limiter throws; then nothing is charged
  */
@@ -53,7 +53,8 @@ export function decideTogether(parts: readonly LimiterCheck[]): AllDecision {
       // A question that is answered with a receipt tells again what was charged before.
       const isRepeated = peeked[index]!.receipt !== undefined
       const decision = isRepeated ? peeked[index]! : check(part)
-      // All would have admitted, so this one is denied for want of room: a charge of this same call took the last place.
+      // All would have admitted, so this one is denied for want of room: a charge of this same call took the last
+      // place.
       if (!decision.allowed) return allDecision(peeked.map((each, at) => (at === index ? decision : each)))
       if (!isRepeated) charged.set(part, decision)
       decisions.push(decision)
@@ -102,7 +103,9 @@ export function allDecision(decisions: readonly Decision[], isDecided?: readonly
   }
 }
 
-/** An admission that stands, without its receipt: a caller who was denied has charged nothing that it could give back. */
+/**
+ * An admission that stands, without its receipt: a caller who was denied has charged nothing that it could give back.
+ */
 export function leaveOutReceipt(decision: AnyDecision): AnyDecision {
   if (decision.receipt === undefined) return decision
   // Spreading leaves out a receipt that is a getter of the prototype.

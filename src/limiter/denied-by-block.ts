@@ -1,8 +1,8 @@
 import type { Decision, Reason } from "../types/decision.js"
 
 /**
- * On a denial by a block whose reason tells something else. A symbol, since decisions are copied by spread on their way,
- * and shown as JSON, which has no symbols.
+ * On a denial by a block whose reason tells something else. A symbol, since decisions are copied by spread on their
+ * way, and shown as JSON, which has no symbols.
  */
 const BY_BLOCK = Symbol("denied by a block")
 

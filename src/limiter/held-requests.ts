@@ -27,9 +27,10 @@ interface HeldLine<Who> {
 }
 
 /**
- * Requests that a leaky bucket has admitted, each until it may leave. The bucket tells each how long to be held by what is
- * charged then: after quota has come back, that may be less than for those before it. So those of a key leave in turn
- * here: none before the turn of the one before is over, and where one ends without leaving, those behind it move up.
+ * Requests that a leaky bucket has admitted, each until it may leave. The bucket tells each how long to be held by what
+ * is charged then: after quota has come back, that may be less than for those before it. So those of a key leave in
+ * turn here: none before the turn of the one before is over, and where one ends without leaving, those behind it move
+ * up.
  */
 export class HeldRequests<Who> {
   readonly #alarms: Alarms

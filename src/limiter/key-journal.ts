@@ -51,8 +51,8 @@ export class KeyJournal {
   }
 
   /**
-   * Writes down an event of a key, and that the key was used. Equal denials between which the key has no other event, nor
-   * its limit a definition, become one entry.
+   * Writes down an event of a key, and that the key was used. Equal denials between which the key has no other event,
+   * nor its limit a definition, become one entry.
    */
   note(entry: Omit<HistoryEntry, "count">): void {
     if (this.#names === 0) return

@@ -35,7 +35,9 @@ export async function findLimitFor<Limit>(
   return (await find(key)) ?? find(DEFAULT_LIMIT)
 }
 
-/** Where a key has no limit of its own, and there is no default. @throws {KeyError} where it is none; {LimitNotFound} */
+/**
+ * Where a key has no limit of its own, and there is no default. @throws {KeyError} where it is none; {LimitNotFound}
+ */
 export function refuseUnlimited(key: string): never {
   requireKey(key)
   throw new LimitNotFound(key, "key")

@@ -15,8 +15,8 @@ export interface OwnDecision {
 }
 
 /**
- * What each limit decided for itself. Of a group that is denied, those alone that denied: the others were not charged, so
- * they neither admitted nor denied.
+ * What each limit decided for itself. Of a group that is denied, those alone that denied: the others were not charged,
+ * so they neither admitted nor denied.
  *
  * @param asked the limit or the group that was asked by name
  */

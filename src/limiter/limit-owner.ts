@@ -7,8 +7,8 @@ export interface Standing {
   /** What their verbs are told of it, beside the limit's name. */
   readonly whose?: object
   /**
-   * Tells apart those who are counted apart under the same limit, as it is when it is asked; `undefined` of those who are
-   * counted with all who name the limit alone.
+   * Tells apart those who are counted apart under the same limit, as it is when it is asked; `undefined` of those who
+   * are counted with all who name the limit alone.
    */
   countedAs?(): string | undefined
 }

@@ -100,7 +100,10 @@ export class LimitSet {
     return true
   }
 
-  /** The limit that a receipt says it is of; `undefined` where that is gone. @throws {RangeError} where there never was one */
+  /**
+   * The limit that a receipt says it is of; `undefined` where that is gone. @throws {RangeError} where there never was
+   * one
+   */
   issuerOf({ id }: Receipt): LimitEntry | undefined {
     const head = `${this.#id}.`
     const end = id.indexOf("-")

@@ -13,8 +13,8 @@ import { checkedClock } from "./checked-clock.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /**
- * Limiters in memory that share one core, so that thousands of policies take a few KB each. What a limiter holds is freed
- * when nobody keeps it any more; without a `FinalizationRegistry`, as on Workers with a compatibility date before
+ * Limiters in memory that share one core, so that thousands of policies take a few KB each. What a limiter holds is
+ * freed when nobody keeps it any more; without a `FinalizationRegistry`, as on Workers with a compatibility date before
  * 2025-05-05, only with the pool and all of its limiters.
  */
 export class LimiterPool {

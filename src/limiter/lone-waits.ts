@@ -15,8 +15,8 @@ interface LoneWait {
 }
 
 /**
- * Counts calls that each wait by themselves. One whose request has ended says nothing any more, so it is counted until it
- * is overdue.
+ * Counts calls that each wait by themselves. One whose request has ended says nothing any more, so it is counted until
+ * it is overdue.
  */
 export class LoneWaits {
   readonly #waits = new Set<LoneWait>()

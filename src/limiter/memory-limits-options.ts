@@ -4,7 +4,9 @@ import { MAX_KEYS } from "../policy/policy-range.js"
 import type { Clock } from "../types/clock.js"
 
 export interface MemoryLimitsOptions {
-  /** The limits to begin with, by name; that of the name `"default"` is the one for keys without a limit of their own. */
+  /**
+   * The limits to begin with, by name; that of the name `"default"` is the one for keys without a limit of their own.
+   */
   readonly limits?: Readonly<Record<string, PolicyInput>> | ReadonlyMap<string, PolicyInput> | undefined
   /** Where the time comes from; default the machine's wall clock. */
   readonly clock?: Clock | undefined
@@ -12,7 +14,10 @@ export interface MemoryLimitsOptions {
   readonly maxKeys?: number | undefined
   /** What a new key meets when `maxKeys` are held: see `RateLimiterOptions.onFull`; default `"evict-nearest-full"`. */
   readonly onFull?: "evict-nearest-full" | "deny-new" | undefined
-  /** Whether to keep statistics per key, for `stats` and `top`: 77 to 97 bytes more per key, at most `maxKeys`. Default `false`. */
+  /**
+   * Whether to keep statistics per key, for `stats` and `top`: 77 to 97 bytes more per key, at most `maxKeys`. Default
+   * `false`.
+   */
   readonly stats?: boolean | undefined
   /**
    * The most keys whose names are kept, for `list` and `top`, 0 … 2^24; default 0. At the bound the name used least

@@ -72,7 +72,10 @@ export class MemoryLimits implements NamedLimits {
   readonly #journal: KeyJournal
   readonly #limits: LimitSet
 
-  /** @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is not */
+  /**
+   * @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is
+   * not
+   */
   constructor(options: MemoryLimitsOptions = {}) {
     checkFields("make limits", options, MEMORY_LIMITS_KINDS)
     const { clock = systemClock, maxKeys = DEFAULT_MAX_KEYS, onFull = "evict-nearest-full" } = options

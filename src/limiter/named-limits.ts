@@ -48,8 +48,8 @@ export interface HistoryEntry {
   /** Units asked for, charged or given back, also where some of these had leaked away; 0 where the event has none. */
   readonly units: number
   /**
-   * How often the same denial came in a row: with no other event of the key, nor a definition of its limit, in between. 1
-   * for everything else.
+   * How often the same denial came in a row: with no other event of the key, nor a definition of its limit, in between.
+   * 1 for everything else.
    */
   readonly count: number
 }
@@ -69,8 +69,8 @@ export interface Explanation {
   readonly decision: Decision
   readonly status: KeyStatus
   /**
-   * When a check of this cost is admitted if nothing else comes, milliseconds since the epoch; `null` where no wait helps,
-   * as for a key on a configuration's `deny` list.
+   * When a check of this cost is admitted if nothing else comes, milliseconds since the epoch; `null` where no wait
+   * helps, as for a key on a configuration's `deny` list.
    */
   readonly nextAdmissionAtMs: number | null
   /** The rule that binds most, in words. */
@@ -80,8 +80,8 @@ export interface Explanation {
 }
 
 /**
- * A walk through a listing: `after` is the last one of the page before, `count` the most entries to tell, a whole number
- * from 0 or `Infinity`.
+ * A walk through a listing: `after` is the last one of the page before, `count` the most entries to tell, a whole
+ * number from 0 or `Infinity`.
  */
 export interface Page {
   readonly after?: string | undefined
@@ -116,7 +116,9 @@ export interface NamedLimits {
   check(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
   allow(key: string, options?: CheckOptions & LimitChoice): Awaitable<boolean>
   peek(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
-  /** All or nothing. @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice */
+  /**
+   * All or nothing. @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice
+   */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
   /** `checkAll`, but only whether. */
   allowAll(items: readonly CheckItem[]): Awaitable<boolean>

@@ -7,8 +7,8 @@ export function nextHoldMs({ algorithm, resetAfterMs, rules }: Decision): number
 }
 
 /**
- * The turn of a request that was admitted: for how long after it leaves the next one may not. 0 where that is not told, as
- * by a limiter of somebody's own.
+ * The turn of a request that was admitted: for how long after it leaves the next one may not. 0 where that is not told,
+ * as by a limiter of somebody's own.
  */
 export function turnMsOf(decision: Decision): number {
   const ms = nextHoldMs(decision) - decision.delayMs

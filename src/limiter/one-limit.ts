@@ -21,7 +21,8 @@ export type OneLimit<Limits extends NamedLimits> = {
 export type OneLimitWithPolicy<Limits extends NamedLimits> = OneLimit<Limits> & Pick<Limiter, "policy">
 
 /**
- * One of several named limits by itself, however often it is made: those who wait for it by `acquire` stand in one line.
+ * One of several named limits by itself, however often it is made: those who wait for it by `acquire` stand in one
+ * line.
  *
  * @param name the limit; its checks fail with `LimitNotFound` while there is none, where `of` of a store
  *   throws that at once

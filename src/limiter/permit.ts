@@ -88,8 +88,9 @@ export class Permit implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Ends the permit: tells what it cost in the end, each limit of a group. Afterwards nothing more is settled. One of cost
-   * 0 is charged now; one that cost something and of which nothing was counted, as that of a key on a list, stays so.
+   * Ends the permit: tells what it cost in the end, each limit of a group. Afterwards nothing more is settled. One of
+   * cost 0 is charged now; one that cost something and of which nothing was counted, as that of a key on a list, stays
+   * so.
    *
    * @param actualCost whole units, 0 … 2^31; default what was noted by `use`, or the charge where nothing was
    * @throws {TypeError} where it cost more than was charged and the limiter cannot settle that; then, and where the
@@ -118,7 +119,9 @@ export class Permit implements Disposable, AsyncDisposable {
     return this.#ending
   }
 
-  /** Ends the permit and gives units of the charge back, of each limit of a group; all of them if not told otherwise. */
+  /**
+   * Ends the permit and gives units of the charge back, of each limit of a group; all of them if not told otherwise.
+   */
   refund(units?: number): Awaitable<void> {
     if (!this.#isOpen) return this.#ending
     const most = Math.min(this.cost, ...this.#receipts.map(({ cost }) => cost))
@@ -136,7 +139,9 @@ export class Permit implements Disposable, AsyncDisposable {
     return this.#closeBy(settled.some((each) => each !== undefined) ? Promise.all(settled).then(() => {}) : undefined)
   }
 
-  /** Closes the permit; anew open where that fails later, so that it can be tried again: a receipt settles once anyway. */
+  /**
+   * Closes the permit; anew open where that fails later, so that it can be tried again: a receipt settles once anyway.
+   */
   #closeBy(done: Awaitable<void> | undefined): Awaitable<void> {
     this.#isOpen = false
     this.#ending = done?.then(undefined, (error: unknown) => {

@@ -13,8 +13,8 @@ export interface RateLimiterOptions extends WaitingLineOptions {
   readonly maxKeys?: number | undefined
   /**
    * What a new key meets when `maxKeys` are held and none of its 28 neighbours is idle: `"evict-nearest-full"` (the
-   * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key until the first of them is
-   * idle. Its decision is that of the rule under which that one is full last.
+   * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key until the first of them
+   * is idle. Its decision is that of the rule under which that one is full last.
    */
   readonly onFull?: "evict-nearest-full" | "deny-new" | undefined
   /**

@@ -70,13 +70,14 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * Asks for a caller that waits: a refusal counts as no denial and starts no block. Nothing is charged where the request
-   * would be held longer than `maxDelayMs`.
+   * Asks for a caller that waits: a refusal counts as no denial and starts no block. Nothing is charged where the
+   * request would be held longer than `maxDelayMs`.
    */
   #askWaiting(key: string, options: CheckOptions, maxDelayMs: number): Decision {
     const seen = this.peek(key, options)
     if (seen.allowed && seen.delayMs <= maxDelayMs) return this.check(key, options)
-    // Where a clock was set back, the wait that a peek tells begins once the key is healed, as a charge of 0 units does.
+    // Where a clock was set back, the wait that a peek tells begins once the key is healed, as a charge of 0 units
+    // does.
     this.charge(key, 0)
     return seen
   }
@@ -131,8 +132,8 @@ export class RateLimiter implements Limiter {
    * `check` for many keys at one time, in their order: one call, at a fraction of the cost per key.
    *
    * @param costs one for each key; 1 where not given
-   * @param into the decisions of an earlier call, to be written over and returned, so that nothing is allocated for them.
-   *   They have room for as many keys, or more; what is behind the last of `keys` stays as it is
+   * @param into the decisions of an earlier call, to be written over and returned, so that nothing is allocated for
+   *   them. They have room for as many keys, or more; what is behind the last of `keys` stays as it is
    * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
    * @example
    * ```ts
@@ -175,8 +176,8 @@ export class RateLimiter implements Limiter {
    * Decides checks of several keys together: all are charged, or none is. For keys of several limiters there is the
    * function `checkAll`.
    *
-   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item
-   * names another limit; else as `check`; then nothing has changed
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an
+   * item names another limit; else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
     requireOwnItems(items, this.#policy.name)
@@ -222,10 +223,10 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * Gives back units that a check charged, all of them if not told otherwise, at most what cannot have leaked away since.
-   * A receipt settles once, and within twice the time that an empty quota takes to fill, or two periods of a window, and
-   * an hour. Refunding it again or later does nothing, as does refunding it while nothing can come back because the clock
-   * was set back to before its charge, and the key with it: then it stays open.
+   * Gives back units that a check charged, all of them if not told otherwise, at most what cannot have leaked away
+   * since. A receipt settles once, and within twice the time that an empty quota takes to fill, or two periods of a
+   * window, and an hour. Refunding it again or later does nothing, as does refunding it while nothing can come back
+   * because the clock was set back to before its charge, and the key with it: then it stays open.
    *
    * @param units whole, 0 … the receipt's cost
    * @throws {RangeError} where the receipt is another limiter's or the units are out of range
@@ -371,8 +372,8 @@ export class RateLimiter implements Limiter {
 
   /**
    * Looks for idle keys and ended blocks in up to `budget` places, from where the last sweep stopped; for idle times,
-   * since checks clean up as they go. Where the clock was set back, each key that it looks at is moved back as by its next
-   * check: one that lies further ahead than a full quota can is full again within one refill from then on.
+   * since checks clean up as they go. Where the clock was set back, each key that it looks at is moved back as by its
+   * next check: one that lies further ahead than a full quota can is full again within one refill from then on.
    *
    * @returns how many were removed
    */

@@ -38,7 +38,9 @@ export class Waiter {
   number = 0
   /** The queue that it stands in, until it is admitted. */
   queueId = ""
-  /** The admission of one that may not leave yet, which goes back where the wait is ended, and its place among those. */
+  /**
+   * The admission of one that may not leave yet, which goes back where the wait is ended, and its place among those.
+   */
   held: { readonly decision: Decision; readonly place: Held<Waiter> } | null = null
   readonly #wait: Wait
   readonly #alarms: Alarms

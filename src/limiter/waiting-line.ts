@@ -18,8 +18,8 @@ const DEFAULT_MAX_WAITING = 10_000
  * may be any, and a key costs it one question for each admission and each wait. Where quota is known to have come back
  * before its time, the first asks at once. Calls of `check` beside the line do not stand in it.
  *
- * On Workers, where a timer ends with the request that set it, each call waits by itself: it asks whenever the wait that
- * it was told is over, and who is admitted first is chance.
+ * On Workers, where a timer ends with the request that set it, each call waits by itself: it asks whenever the wait
+ * that it was told is over, and who is admitted first is chance.
  */
 export class WaitingLine {
   readonly #limiter: SettlingChecker
@@ -43,7 +43,9 @@ export class WaitingLine {
     this.#shared = isOnWorkers() ? null : new SharedLine(limiter, { ask, maxWaiting: this.#maxWaiting })
   }
 
-  /** How many calls wait, over all keys. On Workers, one whose request has ended is counted until it should have asked. */
+  /**
+   * How many calls wait, over all keys. On Workers, one whose request has ended is counted until it should have asked.
+   */
   get size(): number {
     return this.#shared?.size ?? this.#lone.size
   }
@@ -73,9 +75,9 @@ export class WaitingLine {
   }
 
   /**
-   * Has those who wait stand with those whom they are counted with from now on, as they came, and asks for them anew after
-   * this call: for limits that put other names and policies in force. Who is admitted and held already is held as before, and
-   * who waits by himself asks when his wait is over.
+   * Has those who wait stand with those whom they are counted with from now on, as they came, and asks for them anew
+   * after this call: for limits that put other names and policies in force. Who is admitted and held already is held as
+   * before, and who waits by himself asks when his wait is over.
    */
   regroup(): void {
     this.#shared?.regroup()

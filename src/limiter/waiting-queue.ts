@@ -5,8 +5,8 @@ import type { SettlingChecker } from "./permit.js"
 import type { Waiter } from "./waiter.js"
 
 /**
- * The calls that wait for one key under one limit, in the order in which they came. The first one asks the limiter, until
- * it is admitted or gives up; then the next one is the first.
+ * The calls that wait for one key under one limit, in the order in which they came. The first one asks the limiter,
+ * until it is admitted or gives up; then the next one is the first.
  */
 export class WaitingQueue {
   /** Equal where calls are counted together: by key, limit and for whom. */

@@ -16,7 +16,8 @@ export interface SyncChecker extends Checker {
 export interface WrapOptions<This, Args extends unknown[]> {
   /**
    * What calls count against: one key for all, or each call's own, which is no promise. Default the function's name, or
-   * `"anonymous"` where it has none: so give a key where code is minified, or functions of the same short name share one.
+   * `"anonymous"` where it has none: so give a key where code is minified, or functions of the same short name share
+   * one.
    */
   readonly key?: string | ((this: This, ...args: Args) => string) | undefined
   /** Units that a call costs; default what a check without a cost takes: 1, or what a configuration says. */
@@ -45,10 +46,10 @@ export function requireWrapOptions<This, Args extends unknown[]>(act: string, op
 
 /**
  * A function that asks a limiter before each call, and throws `RateLimitExceeded` in place of the call where that is
- * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise. Of one
- * that is declared `async` it rejects, also behind a limiter that answers at once. It has the function's name and
- * length, and its properties as they are when it is wrapped: methods among them are not limited, and `new` is no call. A
- * generator function is asked for when it is called, not as its values are taken.
+ * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise. Of
+ * one that is declared `async` it rejects, also behind a limiter that answers at once. It has the function's name and
+ * length, and its properties as they are when it is wrapped: methods among them are not limited, and `new` is no call.
+ * A generator function is asked for when it is called, not as its values are taken.
  *
  * The charge stands whatever becomes of the call, unless `skipFailed` says otherwise.
  *
@@ -100,7 +101,8 @@ export function wrap<This, Args extends unknown[], Result>(
     if (!skipFailed) return fn.apply(this, args)
     return refundedIfFailed(new Permit(limiter, decision), () => fn.apply(this, args), isWaitedFor)
   }
-  // Whoever calls an async function expects no throw. What it makes of one is async as well, so that it can be wrapped again.
+  // Whoever calls an async function expects no throw. What it makes of one is async as well, so that it can be wrapped
+  // again.
   const limited = isAsync(fn)
     ? async function (this: This, ...args: Args): Promise<Awaited<Result>> {
         return await call.apply(this, args)

@@ -14,7 +14,9 @@ export interface EventStreamOptions {
   readonly retainMs?: number
   /** Where chance comes from, 0 ≤ x < 1; for tests. */
   readonly random?: () => number
-  /** Told what a listener throws; must not throw. Default: as an uncaught error, as of a listener of an `EventTarget`. */
+  /**
+   * Told what a listener throws; must not throw. Default: as an uncaught error, as of a listener of an `EventTarget`.
+   */
   readonly onError?: (error: unknown) => void
 }
 
@@ -27,8 +29,8 @@ export type IsWanted = (event: DecisionEvent) => boolean
 type Kept = { -readonly [Field in keyof DecisionEvent]: DecisionEvent[Field] }
 
 /**
- * The last decisions, in bounded memory, and those to come for whoever listens. A ring: the newest event is written over
- * the oldest, since objects that live this long and then go are what costs a garbage collector most.
+ * The last decisions, in bounded memory, and those to come for whoever listens. A ring: the newest event is written
+ * over the oldest, since objects that live this long and then go are what costs a garbage collector most.
  */
 export class EventStream {
   /** What this run of the stream is called, so that ids of another run are not taken for its own. */

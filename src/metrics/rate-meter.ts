@@ -21,8 +21,8 @@ const COUNTS = ["allowed", "denied", "failures"] as const satisfies readonly (ke
 const NOTHING: Rates = { allowed: 0, denied: 0, failures: 0 }
 
 /**
- * How much older than the one before an answer of a Worker may be without its clock having gone back. Each isolate keeps
- * its own counts for some seconds, and whichever answers tells when it made them.
+ * How much older than the one before an answer of a Worker may be without its clock having gone back. Each isolate
+ * keeps its own counts for some seconds, and whichever answers tells when it made them.
  */
 const MAX_OLDER_MS = 30_000
 
@@ -37,8 +37,9 @@ export class RateMeter {
   }
 
   /**
-   * @returns the rates since the look before, or why there are none: `first` of the first look, `stale` of sums that are no
-   * newer than those before and stand for nothing, `set back` where the server's clock went back and rates begin anew
+   * @returns the rates since the look before, or why there are none: `first` of the first look, `stale` of sums that
+   * are no newer than those before and stand for nothing, `set back` where the server's clock went back and rates begin
+   * anew
    */
   async look(sums: Sums): Promise<Rates | "first" | "stale" | "set back"> {
     const before = this.#before
@@ -52,14 +53,20 @@ export class RateMeter {
     return before === null ? "first" : "set back"
   }
 
-  /** Whether the server was started since, and counts from 0 again: asked only where one of its sums is lower than before. */
+  /**
+   * Whether the server was started since, and counts from 0 again: asked only where one of its sums is lower than
+   * before.
+   */
   async #isAnew(before: Sums, after: Sums): Promise<boolean> {
     if (COUNTS.every((count) => after[count] >= before[count])) return false
     const startedAtMs = await this.#startedAtMs()
     return startedAtMs !== null && startedAtMs > before.atMs
   }
 
-  /** Whether sums that are no newer are of a clock that went back: a single process has no other reason to tell older ones. */
+  /**
+   * Whether sums that are no newer are of a clock that went back: a single process has no other reason to tell older
+   * ones.
+   */
   async #isSetBack(before: Sums, after: Sums): Promise<boolean> {
     if (after.atMs === before.atMs) return false
     return after.atMs < before.atMs - MAX_OLDER_MS || (await this.#startedAtMs()) !== null

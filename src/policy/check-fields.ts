@@ -79,8 +79,8 @@ export function required(kind: Kind): Kind {
 }
 
 /**
- * Refuses bad values and unknown names: a misspelt option must not silently mean "no limit". A field that is `undefined`
- * counts as left out.
+ * Refuses bad values and unknown names: a misspelt option must not silently mean "no limit". A field that is
+ * `undefined` counts as left out.
  *
  * @param act what cannot be done then, such as `"rate limit"`
  * @param path what stands before the name of a field, such as `"delay."`
@@ -95,8 +95,8 @@ export function checkFields<T extends object>(act: string, fields: T, kinds: Kin
 }
 
 /**
- * Refuses unknown names, and options that are no object. It costs the number of names that are given and allocates nothing
- * while all is well, so that every call of a verb can afford it.
+ * Refuses unknown names, and options that are no object. It costs the number of names that are given and allocates
+ * nothing while all is well, so that every call of a verb can afford it.
  *
  * @param path what stands before the name of a field, such as `"items[0]."`
  * @throws {RangeError} naming the option and those that there are

@@ -20,8 +20,8 @@ interface Said {
 }
 
 /**
- * A policy as people write it: the short form, without what goes without saying. What that cannot say is told as JSON: of
- * the one rule, or of the list, in which every other rule stays short.
+ * A policy as people write it: the short form, without what goes without saying. What that cannot say is told as JSON:
+ * of the one rule, or of the list, in which every other rule stays short.
  *
  * @returns a text that `parsePolicy` reads back to an equal policy
  * ```text

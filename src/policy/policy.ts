@@ -25,7 +25,9 @@ export interface RuleInput {
   name?: string | undefined
 }
 
-/** What `parsePolicy` accepts: a short form such as `"10/second; 1000/hour"`, a rule, several of either, or a policy. */
+/**
+ * What `parsePolicy` accepts: a short form such as `"10/second; 1000/hour"`, a rule, several of either, or a policy.
+ */
 export type PolicyInput = string | RuleInput | readonly (string | RuleInput)[] | Policy
 
 /** A validated rule: whole numbers only. */
@@ -55,8 +57,8 @@ export interface Policy {
   /** A text that is equal for equal policies and that `parsePolicy` reads back to an equal policy. */
   readonly canonical: string
   /**
-   * Where a function chose the policy, and others of the same name are in force at the same time: the limit whose counts
-   * are meant, in whatever holds several. It is in no text of the policy.
+   * Where a function chose the policy, and others of the same name are in force at the same time: the limit whose
+   * counts are meant, in whatever holds several. It is in no text of the policy.
    */
   readonly limitName?: string
 }

@@ -1,6 +1,8 @@
 import { formatSpan } from "../lib/format-span.js"
 
-/** How long a block lasts, which begins an explanation's reason, and the wait that ends it: a rule's name lies between. */
+/**
+ * How long a block lasts, which begins an explanation's reason, and the wait that ends it: a rule's name lies between.
+ */
 const WAITS = /(?<=^The key is blocked for another )\d+ ms|\b\d+ ms(?=\.$)/g
 
 /**

@@ -55,7 +55,10 @@ export class KeyError extends SluiceError {
   }
 }
 
-/** Thrown by wrappers and decorators, by a wait that would never end, and where asked for; everywhere else a denial is a value. */
+/**
+ * Thrown by wrappers and decorators, by a wait that would never end, and where asked for; everywhere else a denial is a
+ * value.
+ */
 export class RateLimitExceeded extends SluiceError {
   override readonly name = "RateLimitExceeded"
   readonly code = "RATE_LIMIT_EXCEEDED"
@@ -101,7 +104,10 @@ export class LimitNotFound extends SluiceError {
   declare readonly limit: string
   /** Whether `limit` is a limit's name, or a key that no limit is for. */
   declare readonly of: "limit" | "key"
-  /** What the message tells of the limits that there are, where that is known; `undefined` where it tells who lists them. */
+  /**
+   * What the message tells of the limits that there are, where that is known; `undefined` where it tells who lists
+   * them.
+   */
   declare readonly known: string | undefined
 
   constructor(limit: string, of: "limit" | "key" = "limit", known?: string) {
@@ -128,8 +134,9 @@ export class TimeoutExceeded extends SluiceError {
   declare readonly key: string
   declare readonly timeoutMs: number
   /**
-   * Whole milliseconds until its turn could have come, as far as that was known when the wait was given up; 0 where it was
-   * not, as while the limiter was being asked. Whoever tries again waits as long: what is refused at once takes no time.
+   * Whole milliseconds until its turn could have come, as far as that was known when the wait was given up; 0 where it
+   * was not, as while the limiter was being asked. Whoever tries again waits as long: what is refused at once takes no
+   * time.
    */
   declare readonly retryAfterMs: number
 
@@ -155,7 +162,9 @@ export class QueueFull extends SluiceError {
   }
 }
 
-/** Somebody holds the store: another process or another thread of this one, or this thread, which has it open already. */
+/**
+ * Somebody holds the store: another process or another thread of this one, or this thread, which has it open already.
+ */
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"
   readonly code = "STORE_LOCKED"

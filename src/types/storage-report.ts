@@ -1,4 +1,6 @@
-/** What a Worker tells of its storage. Its sums outlast its isolates, which tell now a little more, now a little less. */
+/**
+ * What a Worker tells of its storage. Its sums outlast its isolates, which tell now a little more, now a little less.
+ */
 export const WORKER_STORAGE = "durable objects"
 
 /** One thing that was looked at, and whether it is as it should be. */
@@ -26,7 +28,9 @@ export interface Compaction {
   readonly detail?: string
 }
 
-/** What a verification of the log found, which reads every record and compares what they add up to with the live state. */
+/**
+ * What a verification of the log found, which reads every record and compares what they add up to with the live state.
+ */
 export interface LogCheck {
   readonly ok: boolean
   readonly segments: number

@@ -40,7 +40,10 @@ async function askHttp2(url: string, method: string, path: string): Promise<Head
   return head
 }
 
-/** What of a head is about the answer. How it is sent differs: `fetch` asks to close after a HEAD, which may tell a length. */
+/**
+ * What of a head is about the answer. How it is sent differs: `fetch` asks to close after a HEAD, which may tell a
+ * length.
+ */
 function telling(head: Head): Head {
   const ofTransport = ["date", "connection", "keep-alive", "transfer-encoding", "content-length"]
   return Object.fromEntries(Object.entries(head).filter(([name]) => !ofTransport.includes(name)))

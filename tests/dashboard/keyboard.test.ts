@@ -46,8 +46,8 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard by the keyboard alone", () =>
     await tabs(page, 3)
     await page.keyboard.press("Enter")
     await page.getByRole("button", { name: "Edit api" }).waitFor()
-    // On from the view that was chosen, not from the navigation: the filter, and what can be done; then the table, which
-    // scrolls, and what is in it.
+    // On from the view that was chosen, not from the navigation: the filter, and what can be done; then the table,
+    // which scrolls, and what is in it.
     const inTable = [expect.stringContaining("Limits"), "api"]
     expect(await tabs(page, 5)).toEqual(["", "New limit", "Refresh", ...inTable])
     await page.keyboard.press("Enter")

@@ -24,7 +24,9 @@ function share(): fc.Arbitrary<number> {
   return fc.oneof(fc.constantFrom(0, 0.5, 1), fc.double({ min: 0, max: 1, noNaN: true }))
 }
 
-/** By how much the wait of a rule that is told for a greater cost may be too long; nobody knows for a sliding window. */
+/**
+ * By how much the wait of a rule that is told for a greater cost may be too long; nobody knows for a sliding window.
+ */
 function slackMs({ algorithm, limit, periodMs, refill }: Rule, { remaining }: RuleDecision): number {
   if (algorithm === "fixed_window") return 0
   if (algorithm.startsWith("sliding_window")) return Number.POSITIVE_INFINITY

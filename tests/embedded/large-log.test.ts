@@ -5,7 +5,9 @@ import { START_MS } from "../conformance/limiter-case.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
 const { SLUICE_LOG_BYTES } = process.env
-/** How long the log gets; more by the environment. It must stay below 2^31, where a store compacts by itself at last. */
+/**
+ * How long the log gets; more by the environment. It must stay below 2^31, where a store compacts by itself at last.
+ */
 const LOG_BYTES = Number(SLUICE_LOG_BYTES ?? 16_000_000)
 /** So many that nearly every record names a key that its segment has not named yet. */
 const KEYS = 4_000

@@ -61,7 +61,9 @@ function zeroed(files: Files, ...pages: number[]): Files {
   return withFile(files, LOG_FILE, bytes)
 }
 
-/** A store with one page damaged after the other: zeroed, and each of some bytes of its head and first cells flipped. */
+/**
+ * A store with one page damaged after the other: zeroed, and each of some bytes of its head and first cells flipped.
+ */
 function* damagesOf(files: Files): Generator<readonly [label: string, files: Files]> {
   const bytes = files.get(LOG_FILE)!
   // Without the first page the file is none of SQLite.

@@ -31,7 +31,9 @@ export async function seen(limiter: Limiter): Promise<string> {
   return [...limits, ...keys].join("; ")
 }
 
-/** A small life: definitions, charges, denials, a block, a compaction and more after it. `acknowledged` hears what was. */
+/**
+ * A small life: definitions, charges, denials, a block, a compaction and more after it. `acknowledged` hears what was.
+ */
 export async function live(limiter: Limiter, acknowledged: (state: string) => void = () => {}): Promise<void> {
   const told = async () => acknowledged(await seen(limiter))
   await limiter.define("default", "9/hour")

@@ -76,7 +76,8 @@ describe("WalRoom", () => {
     const { database, disk, table, insert, ids, walBytes } = openRoom()
     insert()
     const before = walBytes()
-    // The log has 25 pages that the file must grow by. The second row takes 8 and 99 in the log, 98 in the file; 10 are kept.
+    // The log has 25 pages that the file must grow by. The second row takes 8 and 99 in the log, 98 in the file; 10 are
+    // kept.
     disk.free = (8 + 99 + 10) * FRAME_BYTES + (25 + 98) * 4_096 - 1
     const refused = "a commit of 440840 bytes needs 985848 bytes of room on the disk, where 985847 are free."
     // Of a row by itself, and of one in a transaction.

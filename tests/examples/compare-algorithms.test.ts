@@ -23,7 +23,8 @@ describe("examples/compare-algorithms", () => {
 
   test("shows what tells the algorithms apart", () => {
     expect(outcomes.map(({ algorithm }) => algorithm)).toEqual([...ALGORITHMS])
-    // Those with an arrival time admit the same calls; a log never more than the limit in any period, a fixed window more.
+    // Those with an arrival time admit the same calls; a log never more than the limit in any period, a fixed window
+    // more.
     expect(of("token_bucket").admitted).toEqual(of("gcra").admitted)
     expect(of("leaky_bucket").admitted).toEqual(of("gcra").admitted)
     expect(of("sliding_window_log").mostInAPeriod).toBe(20)

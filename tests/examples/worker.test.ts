@@ -76,8 +76,8 @@ describe("the example Worker", () => {
   })
 })
 
-// Durable Objects take calls from 2024-04-03 on, wait for each other's from 2024-10-14 on, and there are references that
-// do not keep what they refer to from 2025-05-05 on.
+// Durable Objects take calls from 2024-04-03 on, wait for each other's from 2024-10-14 on, and there are references
+// that do not keep what they refer to from 2025-05-05 on.
 test.each(["2024-04-03", "2024-10-14", "2025-05-05"])(
   "the example Worker limits with the compatibility date %s",
   async (compatibilityDate) => {

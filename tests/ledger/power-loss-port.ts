@@ -11,8 +11,9 @@ interface Statement {
 const SYNC_TURNS = 6
 
 /**
- * A store whose writes become durable some turns of the event loop after they were made, where the ledger leaves that to
- * it, and else at once with all before them: as a write-ahead log that is synced. A loss of power forgets the others.
+ * A store whose writes become durable some turns of the event loop after they were made, where the ledger leaves that
+ * to it, and else at once with all before them: as a write-ahead log that is synced. A loss of power forgets the
+ * others.
  */
 export class PowerLossPort implements LedgerPort {
   readonly sql: SqlPort

@@ -9,7 +9,9 @@ import { core } from "./script-run.js"
 
 export const SMALL_STORE = { core, partBytes: 300, historySegments: 2 }
 
-/** Fills a store with a row of every kind: parts of a snapshot, the meta row, history, sealed segments, the open one. */
+/**
+ * Fills a store with a row of every kind: parts of a snapshot, the meta row, history, sealed segments, the open one.
+ */
 export async function fillSmallStore(port: LedgerPort): Promise<{ id: number; body: Uint8Array }[]> {
   const ledger = await Ledger.open(port, SMALL_STORE)
   const log = ledger.define("log", parsePolicy({ limit: 9, period: "1m", algorithm: "sliding_window_log" }), START_MS)

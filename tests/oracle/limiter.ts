@@ -182,7 +182,10 @@ export class OracleLimiter {
     return wasBlocked
   }
 
-  /** Forgets the key, its block included, and closes its receipts. Whether anything was used of a rule, or a block still lasted. */
+  /**
+   * Forgets the key, its block included, and closes its receipts. Whether anything was used of a rule, or a block still
+   * lasted.
+   */
   reset(key: string, nowMs: number): boolean {
     const { blockedUntilMs } = this.#entry(key)
     const { resetAfterMs, rules } = this.peek(key, 0, nowMs)
@@ -223,8 +226,8 @@ export class OracleLimiter {
 
   /**
    * Whether something that counts at `nowMs` counted for nothing at `seenMs`, when the clock was further on, or a block
-   * that lasts at `nowMs` had ended at `blockSeenMs`. A full quota and an ended block are the same as none, so a limiter
-   * may have forgotten them by then, or not.
+   * that lasts at `nowMs` had ended at `blockSeenMs`. A full quota and an ended block are the same as none, so a
+   * limiter may have forgotten them by then, or not.
    */
   mayForget(key: string, seenMs: number, blockSeenMs: number, nowMs: number): boolean {
     const entry = this.#keys.get(key)

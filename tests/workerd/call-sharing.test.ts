@@ -46,7 +46,8 @@ const outcomesOf = async (checks: readonly Promise<Decision>[]) =>
   (await Promise.allSettled(checks)).map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error)))
 
 describe("EdgeLimiter with background", () => {
-  // While no time passes, nobody loses patience with a call under way: how many there are does not depend on the machine.
+  // While no time passes, nobody loses patience with a call under way: how many there are does not depend on the
+  // machine.
   beforeEach(() => {
     vi.spyOn(Date, "now").mockReturnValue(START_MS)
   })

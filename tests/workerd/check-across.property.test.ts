@@ -19,7 +19,10 @@ const FAULTS: readonly Fault[] = ["lost-call", "lost-answer", "duplicate", "late
 /** How often a call under an id is made. */
 const MOST_TIMES = 3
 
-/** Coordinators that charge several keys of two limits at once, some under ids more than once, while calls, answers, objects and coordinators fail. */
+/**
+ * Coordinators that charge several keys of two limits at once, some under ids more than once, while calls, answers,
+ * objects and coordinators fail.
+ */
 async function play(seed: number): Promise<void> {
   // A scenario is its seed.
   const numbers = new Random(seed)

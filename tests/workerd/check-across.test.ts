@@ -202,7 +202,10 @@ describe("checkAcross()", () => {
   })
 
   describe("beside a denial that is known", () => {
-    /** A limit with a key that is known to be denied, and what another one is made of whose keys nobody asked for lately. */
+    /**
+     * A limit with a key that is known to be denied, and what another one is made of whose keys nobody asked for
+     * lately.
+     */
     async function deniedBeside() {
       const [{ limiter: full, name, clock }, { limiter: sound, name: otherName }] = [
         clockedLimiter("1/day as full"),

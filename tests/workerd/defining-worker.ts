@@ -38,7 +38,10 @@ function askedLimits(redefine: boolean) {
 /** By when a limit is defined: when it is first seen, or when it is missed. */
 const kinds = { define: askedLimits(true), miss: askedLimits(false) }
 
-/** The Worker whose requests are cancelled while they define a limit, at `/ask/<kind>`; `/definitions/<kind>` counts them. */
+/**
+ * The Worker whose requests are cancelled while they define a limit, at `/ask/<kind>`; `/definitions/<kind>` counts
+ * them.
+ */
 export default {
   async fetch(request) {
     const [, verb, kind] = new URL(request.url).pathname.split("/") as [string, string, keyof typeof kinds]

@@ -18,7 +18,9 @@ function cachedLimiter(policy: PolicyInput) {
   return { ...made, limiter, elsewhere, denialCache }
 }
 
-/** A limiter whose object decides under a policy that superseded its own, as during a rollout, and has no quota left. */
+/**
+ * A limiter whose object decides under a policy that superseded its own, as during a rollout, and has no quota left.
+ */
 async function supersededLimiter(older: string, newer: string) {
   const made = cachedLimiter(older)
   const inForce = new EdgeLimiter(env.CLOCKED_LIMITER, newer, { name: made.name, denialCache: false })

@@ -17,7 +17,9 @@ export function freshName(): string {
   return `limiter ${++made}`
 }
 
-/** A limiter under a manual clock, with the object of its key `"a"`. It asks that object each time, if not told else. */
+/**
+ * A limiter under a manual clock, with the object of its key `"a"`. It asks that object each time, if not told else.
+ */
 export function clockedLimiter(
   policy: PolicyInput,
   options: EdgeLimiterOptions = {},

@@ -10,7 +10,9 @@ interface Env {
 
 let limiters: Record<string, EdgeLimiter> | undefined
 
-/** The Worker of the soak test: `/check/<limit>/<key>,<key>…` asks for many keys at once, and answers a digit for each. */
+/**
+ * The Worker of the soak test: `/check/<limit>/<key>,<key>…` asks for many keys at once, and answers a digit for each.
+ */
 export default {
   async fetch(request, { LIMITER, POLICIES }) {
     const [, verb, name, keys] = new URL(request.url).pathname.split("/") as [string, string, string, string]

@@ -135,7 +135,9 @@ export class EdgeLimits implements NamedLimits {
     await inForce?.limiter.settleUnits(own, units)
   }
 
-  /** The limit that a receipt is of: `null` where it was removed since. @throws {RangeError} where there was none such */
+  /**
+   * The limit that a receipt is of: `null` where it was removed since. @throws {RangeError} where there was none such
+   */
   async #ofReceipt(receipt: Receipt): Promise<{ inForce: LimitInForce | null; own: Receipt }> {
     const split = splitScope(receipt)
     if (split === null) throw foreignReceipt(receipt.id)
@@ -207,8 +209,8 @@ export class EdgeLimits implements NamedLimits {
   }
 
   /**
-   * What the keys of a limit are filed under; of one that there is not any more, or that cannot be found now, as one of the
-   * settings. So this does not fail where what is to be filed was decided already.
+   * What the keys of a limit are filed under; of one that there is not any more, or that cannot be found now, as one of
+   * the settings. So this does not fail where what is to be filed was decided already.
    */
   async scopeOf(name: string): Promise<string> {
     try {
@@ -245,8 +247,8 @@ export class EdgeLimits implements NamedLimits {
   }
 
   /**
-   * Has the objects of the keys that were used last read their logs anew, at most two keys of each shard of the registry.
-   * A fault is told, not thrown.
+   * Has the objects of the keys that were used last read their logs anew, at most two keys of each shard of the
+   * registry. A fault is told, not thrown.
    */
   async verify(): Promise<KeysVerification> {
     return verifyKeys(await this.#keys.lastUsed(VERIFIED_OF_SHARD), this.#finder)

@@ -17,8 +17,8 @@ interface Kept {
 }
 
 /**
- * Answers for which all keys have to be read, each kept for as many milliseconds as rows were read, a minute at most: so
- * who asks again and again has a thousand rows read a second, or all of them once a minute.
+ * Answers for which all keys have to be read, each kept for as many milliseconds as rows were read, a minute at most:
+ * so who asks again and again has a thousand rows read a second, or all of them once a minute.
  */
 export class KeptAnswers {
   readonly #kept = new BoundedMap<string, Kept>(MAX_QUESTIONS)

@@ -46,8 +46,8 @@ export class LimitDefinitions {
   }
 
   /**
-   * What is known of its keys goes in the background. Where some of it could not be reached, removing the limit again does
-   * the rest, unless it was defined anew before.
+   * What is known of its keys goes in the background. Where some of it could not be reached, removing the limit again
+   * does the rest, unless it was defined anew before.
    */
   async remove(name: string): Promise<boolean> {
     this.#refuseOfSettings(name)

@@ -39,9 +39,9 @@ const MAX_SINGLE = 10_000
 
 /**
  * What an isolate knows of the configured limits. The first look at a shard waits for it, and so does one after 30 s in
- * which nobody asked; others are answered from memory, and what changed elsewhere is known here some seconds later. While
- * a shard does not answer, what was known of it is in force for up to half an hour: that is mostly right, and a check that
- * fails never is.
+ * which nobody asked; others are answered from memory, and what changed elsewhere is known here some seconds later.
+ * While a shard does not answer, what was known of it is in force for up to half an hour: that is mostly right, and a
+ * check that fails never is.
  */
 export class LimitDirectory {
   readonly #registry: Registry

@@ -71,8 +71,8 @@ export class LimitFinder {
   }
 
   /**
-   * The limit that a scope is of, `null` where it was removed. One that this isolate does not know may have been defined
-   * elsewhere since, so it is looked for once more.
+   * The limit that a scope is of, `null` where it was removed. One that this isolate does not know may have been
+   * defined elsewhere since, so it is looked for once more.
    */
   async ofScope(scope: string): Promise<LimitInForce | null> {
     const name = nameIn(scope)

@@ -2,8 +2,8 @@ import type { Decision } from "../../src/types/decision.js"
 import type { Receipt } from "../../src/types/receipt.js"
 
 /*
- * The scope of a limit is what its keys are filed under: its name, behind what sets it apart from an earlier limit of the
- * same name, or from one of the Worker's settings.
+ * The scope of a limit is what its keys are filed under: its name, behind what sets it apart from an earlier limit of
+ * the same name, or from one of the Worker's settings.
  */
 
 /** No name of an object has it, so a receipt's id and its scope are one text in one way. */
@@ -42,7 +42,9 @@ export function withScope(decision: Decision, scope: string): Decision {
   return { ...decision, receipt: { ...decision.receipt, id } }
 }
 
-/** What `withScope` joined: the scope, and the receipt as the key's object made it; `null` where it joined none such. */
+/**
+ * What `withScope` joined: the scope, and the receipt as the key's object made it; `null` where it joined none such.
+ */
 export function splitScope(receipt: Receipt): { readonly scope: string; readonly own: Receipt } | null {
   const mark = receipt.id.indexOf(RECEIPT_MARK)
   if (mark < 0) return null

@@ -45,8 +45,8 @@ export class RegisteredKeys {
   }
 
   /**
-   * Of any limit where `scope` is `null`, but for those that only former settings had: of their keys nothing else can be
-   * asked.
+   * Of any limit where `scope` is `null`, but for those that only former settings had: of their keys nothing else can
+   * be asked.
    *
    * Some seconds old where others asked: the question goes to all shards, and a dashboard asks it again and again.
    */

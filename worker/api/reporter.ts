@@ -137,8 +137,8 @@ export class Reporter {
   }
 
   /**
-   * Resolves when what was collected so far is told, as far as this isolate can know: all but keys that were only denied,
-   * where those are many.
+   * Resolves when what was collected so far is told, as far as this isolate can know: all but keys that were only
+   * denied, where those are many.
    *
    * @throws what the first report that was lost threw, when the others have arrived
    */

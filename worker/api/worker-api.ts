@@ -57,8 +57,8 @@ const MAX_SERIES = 1_000
 const KEEP_COUNTS_MS = 5_000
 
 /**
- * The /v1 API on Durable Objects, `null` where its objects are not bound. Without a token it answers this machine alone:
- * local development.
+ * The /v1 API on Durable Objects, `null` where its objects are not bound. Without a token it answers this machine
+ * alone: local development.
  *
  * @throws {SettingError} where the token is too short
  */

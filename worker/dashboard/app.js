@@ -63,7 +63,9 @@ async function act(work, { done, tellWrong, what = shownPlace, isLatest = () => 
   }
 }
 
-/** Runs what a view needs before it has anything to show: where the server does not answer, the page says so instead. */
+/**
+ * Runs what a view needs before it has anything to show: where the server does not answer, the page says so instead.
+ */
 async function load(work, tellWrong) {
   const place = shownPlace
   try {

@@ -21,8 +21,9 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text
 }
 
-// Characters that could turn the direction of a line or hide in it, and blanks other than a space; a page shows what they
-// are. So it does with a space that is first or last or beside another, which a page and a screen reader leave out.
+// Characters that could turn the direction of a line or hide in it, and blanks other than a space; a page shows what
+// they are. So it does with a space that is first or last or beside another, which a page and a screen reader leave
+// out.
 const UNSEEN =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}|^ | $|(?<= ) | (?= )/gu
 

@@ -124,7 +124,8 @@ export function forgetEdit() {
 /**
  * Asks for a limit's name and policy, and defines it.
  *
- * @param {{ onDone: (name: string) => void }} view told when the limit is another than the list says, by this or by others
+ * @param {{ onDone: (name: string) => void }} view told when the limit is another than the list says, by this or by
+ *   others
  */
 export function editLimit({ act, onDone }, status) {
   let tellDone = onDone

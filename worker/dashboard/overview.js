@@ -133,7 +133,9 @@ export function overviewView({ main, go, act, state }) {
   let isOver = false
   let isLooking = false
 
-  /** Asks once more, unless the answers to the last time are still out: one that came late would set the counts back. */
+  /**
+   * Asks once more, unless the answers to the last time are still out: one that came late would set the counts back.
+   */
   async function lookAgain() {
     if (document.hidden || isLooking) return
     isLooking = true

@@ -107,8 +107,8 @@ function stream(
           stop()
           controller.close()
         }
-        // Said at once, so that a reader knows that it listens before there is anything to hear, and resumes here where it
-        // heard nothing.
+        // Said at once, so that a reader knows that it listens before there is anything to hear, and resumes here where
+        // it heard nothing.
         const before = past.length > 0 ? past[0]!.id - 1 : eventStream.lastId
         controller.enqueue(encoder.encode(`retry: 1000\nid: ${eventStream.epoch}-${before}\n: listening\n\n`))
         const heartbeat = setInterval(() => {

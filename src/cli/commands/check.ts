@@ -82,8 +82,8 @@ export const check = checkCommand("check")
 export const limitCheck = checkCommand("limit check")
 
 /**
- * `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. Any number is a cost, and whatever follows
- * the last `@` a limit, so that a wrong one is told, and not charged as a part of the key.
+ * `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. Any number is a cost, and whatever
+ * follows the last `@` a limit, so that a wrong one is told, and not charged as a part of the key.
  */
 const ITEM = /^(?<key>.*?)(?:=(?<cost>[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?))?(?:@(?<limit>[^@]*))?$/is
 

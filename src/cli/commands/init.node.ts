@@ -58,7 +58,8 @@ function removeMade(path: string, missing: readonly string[]): void {
     removeStore(path)
     for (const folder of missing) rmdirSync(folder)
   } catch {
-    // Why it could not be made is what is told: where nothing may be removed, or others use the folders by now, they stay.
+    // Why it could not be made is what is told: where nothing may be removed, or others use the folders by now, they
+    // stay.
   }
 }
 

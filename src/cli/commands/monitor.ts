@@ -25,7 +25,9 @@ function sparkline(values: readonly (number | null)[]): string {
   return values.map((value) => (value === null ? " " : BARS[Math.ceil((value / most) * (BARS.length - 1))])).join("")
 }
 
-/** The lines of a frame beside the keys: their two titles, each under an empty line, among them, and that of the cursor. */
+/**
+ * The lines of a frame beside the keys: their two titles, each under an empty line, among them, and that of the cursor.
+ */
 const OTHER_LINES = 10
 
 const FAILING = "The store does not decide checks: they fail, or fail modes decide them."

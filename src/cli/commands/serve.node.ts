@@ -296,8 +296,8 @@ function listenAt(api: Api, place: ListenOptions): Promise<Listening> {
 }
 
 /**
- * What `/metrics` tells of a key. A bare hash of an address can be tried out, so it is keyed: by the token, that it is the
- * same after a restart, or where there is none by chance.
+ * What `/metrics` tells of a key. A bare hash of an address can be tried out, so it is keyed: by the token, that it is
+ * the same after a restart, or where there is none by chance.
  */
 function keyLabel(mode: ServeOptions["metricsKeys"], token: string | null): (key: string) => string | null {
   if (mode === "off") return () => null
@@ -307,8 +307,8 @@ function keyLabel(mode: ServeOptions["metricsKeys"], token: string | null): (key
 }
 
 /**
- * Says of a host that has no address, or one of another machine, and of a port that is taken or not for this user, what to
- * do about it.
+ * Says of a host that has no address, or one of another machine, and of a port that is taken or not for this user, what
+ * to do about it.
  */
 function listenError(error: unknown, { host, port }: ListenOptions): unknown {
   const place = `${isIPv6(host) ? `[${host}]` : host}:${port}`

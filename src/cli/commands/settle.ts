@@ -40,7 +40,9 @@ async function receiptsTold({ positionals, terminal }: CommandCall, verb: string
   throw new UsageError(`Cannot ${verb}: the decision has no receipt, as it charged nothing.`)
 }
 
-/** Those of a decision, of each limit of a group, or of each check of several; what is none of them is to be a receipt. */
+/**
+ * Those of a decision, of each limit of a group, or of each check of several; what is none of them is to be a receipt.
+ */
 function receiptsIn(told: unknown): unknown[] {
   if (!OBJECT.fits(told)) return [told]
   const { decisions, limits, allowed, receipt } = told as Readonly<Record<string, unknown>>

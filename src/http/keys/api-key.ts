@@ -11,8 +11,8 @@ export interface ApiKeyOptions {
 
 /**
  * Limits by API key: the key is `apikey:` and the SHA-256 of it in hexadecimal, so that the secret itself reaches no
- * store, log or metric. White space around it does not count. The API key is not verified here. Refuse unknown ones before the limit, or limit by address as
- * well: an invented API key is a fresh key.
+ * store, log or metric. White space around it does not count. The API key is not verified here. Refuse unknown ones
+ * before the limit, or limit by address as well: an invented API key is a fresh key.
  *
  * @throws {RangeError} at construction, where `header` is no header name, or another option is named
  */

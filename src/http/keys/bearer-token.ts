@@ -25,7 +25,9 @@ function canonicalToken(token: string): string {
   return JWT.test(token) ? token.split(".").map(canonicalBase64url).join(".") : token
 }
 
-/** The one spelling of its bytes: without padding, the spare bits of the last character 0. What has no bytes is empty. */
+/**
+ * The one spelling of its bytes: without padding, the spare bits of the last character 0. What has no bytes is empty.
+ */
 function canonicalBase64url(text: string): string {
   try {
     const base64 = btoa(atob(text.replaceAll("-", "+").replaceAll("_", "/")))

@@ -4,8 +4,8 @@ import type { KeyExtractor } from "./key-extractor.js"
 import { foundKey } from "./limiter-key.js"
 
 /**
- * Limits by a claim that the application has verified already, such as the subject of a JWT: the key is `claim:` and the
- * value. Never read the claim from a token that nobody verified; a client would choose its key.
+ * Limits by a claim that the application has verified already, such as the subject of a JWT: the key is `claim:` and
+ * the value. Never read the claim from a token that nobody verified; a client would choose its key.
  *
  * @param read gives the claim's value, a text or a number, or nothing where the request has none. Any other value is a
  * TypeError, which leaves the request with the key of those that show none

@@ -21,8 +21,8 @@ export interface ClientAddressOptions {
    */
   readonly trustedHops?: number | undefined
   /**
-   * Bits of an IPv6 address that make one client, 1 … 128; default 56, what a household or a site is usually given. With
-   * more, a client has as many keys as it cares to number its machines.
+   * Bits of an IPv6 address that make one client, 1 … 128; default 56, what a household or a site is usually given.
+   * With more, a client has as many keys as it cares to number its machines.
    */
   readonly ipv6Prefix?: number | undefined
 }
@@ -74,7 +74,8 @@ export function findClientAddress(
 ): (request: Request, rest: readonly unknown[]) => IpAddress | undefined {
   checkFields("use clientAddress", options, ADDRESS_KINDS)
   const { header, trustedHops } = options
-  // RFC 7239 wraps addresses in a syntax of its own, where none would be found: all clients would share their proxy's key.
+  // RFC 7239 wraps addresses in a syntax of its own, where none would be found: all clients would share their proxy's
+  // key.
   if (header?.toLowerCase() === "forwarded") {
     throw unfit(
       "use clientAddress",

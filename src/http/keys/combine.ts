@@ -7,8 +7,8 @@ const NOTHING = "\\-"
 
 /**
  * Limits by several things together: the key is their keys joined by `|`, with `|` and `\` in them escaped by `\`, so
- * that different parts never make the same key. A part that finds nothing is told apart from every other; where all find
- * nothing, so does this.
+ * that different parts never make the same key. A part that finds nothing is told apart from every other; where all
+ * find nothing, so does this.
  *
  * @throws {RangeError} at construction, where there is no extractor, or one is no function
  * @example

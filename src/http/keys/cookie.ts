@@ -26,7 +26,9 @@ export function cookie(name: string): KeyExtractor {
   }
 }
 
-/** The value that a field `Cookie` has for a name; `undefined` where it has none, or one that parsers read differently. */
+/**
+ * The value that a field `Cookie` has for a name; `undefined` where it has none, or one that parsers read differently.
+ */
 function soleValue(name: string, field: string): string | undefined {
   const seen = new Set<string>()
   let found: string | undefined

@@ -3,8 +3,9 @@ import type { KeyExtractor } from "./key-extractor.js"
 import { HEADER_NAME } from "./token.js"
 
 /**
- * Limits by the value of a header: the key is `header:`, the header's name in lower case, `=` and the value without white space around it. The
- * value is whatever the client sent, so let something in front of this set or verify it; an invented value is a fresh key.
+ * Limits by the value of a header: the key is `header:`, the header's name in lower case, `=` and the value without
+ * white space around it. The value is whatever the client sent, so let something in front of this set or verify it; an
+ * invented value is a fresh key.
  *
  * @throws {RangeError} at construction, where `name` is no header name
  * @example

@@ -9,14 +9,15 @@ const GROUPS = 8
 const GROUP_BITS = 16
 /**
  * The first six groups of addresses whose last two are an IPv4 address: mapped ones (RFC 4291), and those that
- * translators give to IPv4 clients, SIIT (RFC 2765) and NAT64 (RFC 6052). The prefix of RFC 8215, 64:ff9b:1::/48, is not
- * among them: where the IPv4 address stands in it is each network's own affair.
+ * translators give to IPv4 clients, SIIT (RFC 2765) and NAT64 (RFC 6052). The prefix of RFC 8215, 64:ff9b:1::/48, is
+ * not among them: where the IPv4 address stands in it is each network's own affair.
  */
 const IPV4_WITHIN = new Set(["0:0:0:0:0:ffff", "0:0:0:0:ffff:0", "64:ff9b:0:0:0:0"])
 
 /**
- * Reads an address in any of its usual spellings: with a port, in brackets, with a zone. An IPv4 address in IPv6 clothes
- * (`::ffff:192.0.2.1`, `64:ff9b::192.0.2.1`) is the IPv4 address. IPv4 with leading zeros is refused: some read them as octal.
+ * Reads an address in any of its usual spellings: with a port, in brackets, with a zone. An IPv4 address in IPv6
+ * clothes (`::ffff:192.0.2.1`, `64:ff9b::192.0.2.1`) is the IPv4 address. IPv4 with leading zeros is refused: some read
+ * them as octal.
  *
  * @returns `undefined` for all else
  */

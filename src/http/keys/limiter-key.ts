@@ -11,8 +11,8 @@ const MAX_KEY_BYTES = 512
 const encoder = new TextEncoder()
 
 /**
- * Makes of what an extractor found a key that every limiter takes: nothing becomes `unidentified`, lone surrogates become
- * U+FFFD, and what has more than 512 bytes of UTF-8 becomes `"sha256:"` and its SHA-256 in hexadecimal.
+ * Makes of what an extractor found a key that every limiter takes: nothing becomes `unidentified`, lone surrogates
+ * become U+FFFD, and what has more than 512 bytes of UTF-8 becomes `"sha256:"` and its SHA-256 in hexadecimal.
  *
  * @throws {TypeError} where `found` is neither a text nor nothing
  */

@@ -9,12 +9,12 @@ interface Path {
 }
 
 /**
- * Limits by route: the key is `path:` and the first of the patterns that fits the request's path, so that `/users/1` and
- * `/users/2` count together. In a pattern `:name` stands for one segment, and `*` at the end for any number of them. A
- * method may stand before the path; `GET` is also for `HEAD`, which routers hand to the same handler.
+ * Limits by route: the key is `path:` and the first of the patterns that fits the request's path, so that `/users/1`
+ * and `/users/2` count together. In a pattern `:name` stands for one segment, and `*` at the end for any number of
+ * them. A method may stand before the path; `GET` is also for `HEAD`, which routers hand to the same handler.
  *
- * Paths and patterns are compared by segment, percent-decoded, case-sensitive; empty segments and a slash at the end do not count.
- * A path that no pattern fits has no key of its own.
+ * Paths and patterns are compared by segment, percent-decoded, case-sensitive; empty segments and a slash at the end do
+ * not count. A path that no pattern fits has no key of its own.
  *
  * @throws {RangeError} at construction, where there is no pattern, or one does not start with `/` or has `*` elsewhere
  * @example

@@ -2,8 +2,8 @@ import { type RateAndCapacity, ruleOfRate } from "./rate.js"
 import { SingleLimit, type SingleLimitOptions } from "./single-limit.js"
 
 /**
- * A leaky bucket: each unit is poured in, and drips out at a constant rate; what would overflow is denied. The decision's
- * `delayMs` says how long to hold a request so that they leave at that rate.
+ * A leaky bucket: each unit is poured in, and drips out at a constant rate; what would overflow is denied. The
+ * decision's `delayMs` says how long to hold a request so that they leave at that rate.
  *
  * @example
  * ```ts

@@ -62,8 +62,8 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
   }
 
   /**
-   * Asks and charges. The decision is that of any limiter: its `key` is always the same, and there is no verb here for its
-   * `receipt`, since `refund` takes units.
+   * Asks and charges. The decision is that of any limiter: its `key` is always the same, and there is no verb here for
+   * its `receipt`, since `refund` takes units.
    *
    * @param cost whole units, 0 … 2^31; default 1. 0 asks only
    * @throws {CostError} where the cost exceeds the capacity; {RangeError}; then nothing has changed
@@ -95,8 +95,8 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
   /**
    * Gives back units that were charged at a time, at most what cannot have leaked away since.
    *
-   * @param chargedAtMs where not given, the time at which a charge would be made now: that of the clock, or the last one
-   * that was seen where the clock was set back
+   * @param chargedAtMs where not given, the time at which a charge would be made now: that of the clock, or the last
+   * one that was seen where the clock was set back
    */
   refund(units: number, chargedAtMs?: number): void {
     const nowMs = this.#clock.now()

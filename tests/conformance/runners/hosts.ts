@@ -5,7 +5,8 @@ import { rateLimit as limitRoutes } from "sluice/hono"
 import { clientAddress, combine, pathPattern, rateLimit } from "sluice/http"
 
 /*
- * What clients of a real server of Bun or Deno get of a limit that is chosen by the path, whatever their Host and target.
+ * What clients of a real server of Bun or Deno get of a limit that is chosen by the path, whatever their Host and
+ * target.
  */
 
 type Handler = (request: Request) => Response | Promise<Response>

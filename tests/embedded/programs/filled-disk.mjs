@@ -1,6 +1,7 @@
-// Has a store fill the disk of a folder, beside a file of 100 KB, by checks of ever new keys, and kills the process that did.
-// Then it tells how many of the keys that were told admitted the store has lost, and whether it wants nothing but room; and
-// once the file is gone, how many it has lost, whether replaying the log gives the live state, and how many checks fail.
+// Has a store fill the disk of a folder, beside a file of 100 KB, by checks of ever new keys, and kills the process
+// that did. Then it tells how many of the keys that were told admitted the store has lost, and whether it wants nothing
+// but room; and once the file is gone, how many it has lost, whether replaying the log gives the live state, and how
+// many checks fail.
 import assert from "node:assert"
 import { spawnSync } from "node:child_process"
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs"

@@ -1,6 +1,6 @@
-// Fills the disk of a store in a folder with a file until no check can be made durable, and tells what the doctor says of
-// the store then: open, opened anew, and after the file is gone. The log ends with an empty segment, so that verifying it
-// writes nothing.
+// Fills the disk of a store in a folder with a file until no check can be made durable, and tells what the doctor says
+// of the store then: open, opened anew, and after the file is gone. The log ends with an empty segment, so that
+// verifying it writes nothing.
 import { appendFileSync, rmSync } from "node:fs"
 import { openLimiter } from "sluice/embedded"
 

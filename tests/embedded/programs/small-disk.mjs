@@ -1,5 +1,5 @@
-// Checks a hundred keys so many times, one after the other, on a store in a folder, and tells how many checks failed, and
-// how many of the last thousand.
+// Checks a hundred keys so many times, one after the other, on a store in a folder, and tells how many checks failed,
+// and how many of the last thousand.
 import { openLimiter } from "sluice/embedded"
 
 const [path, checks] = process.argv.slice(2)

@@ -269,7 +269,10 @@ export const corruptionCases: readonly LedgerCase[] = [
   },
 ]
 
-/** What opening throws, having written nothing; `null` where it opens, which is written where bytes came to say "not closed". */
+/**
+ * What opening throws, having written nothing; `null` where it opens, which is written where bytes came to say "not
+ * closed".
+ */
 async function refusal(port: LedgerPort): Promise<unknown> {
   const watched = new WatchedPort(port)
   try {

@@ -12,7 +12,9 @@ import { type Break, BrokenWrite, WatchedPort } from "../watched-port.js"
 const SEEN_MS = START_MS + 2_000
 const OPTIONS = { core, partBytes: 300, historySegments: 1 }
 
-/** A life that makes every kind of write: new store, rows in place, sealed ones, policies, snapshots of several parts. */
+/**
+ * A life that makes every kind of write: new store, rows in place, sealed ones, policies, snapshots of several parts.
+ */
 async function live(ledger: Ledger, acknowledged: () => void): Promise<void> {
   const done = async (work: Promise<unknown>) => {
     await work

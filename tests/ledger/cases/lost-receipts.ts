@@ -74,7 +74,10 @@ const steps = fc.array(
   { maxLength: 80, size: "max" },
 )
 
-/** Runs steps, none of which flushes by the clock, and looks at each receipt that is settled; all of them are at the end. */
+/**
+ * Runs steps, none of which flushes by the clock, and looks at each receipt that is settled; all of them are at the
+ * end.
+ */
 async function settleAnyhow(all: readonly Step[], disk: LedgerPort, options: LedgerOptions): Promise<void> {
   const policy = parsePolicy("1000000/52w")
   const process = new MortalLedger(disk, options)
