@@ -1,4 +1,5 @@
 import type { Config } from "../src/config/config.js"
+import { parseUrl } from "../src/lib/parse-url.js"
 import { show } from "../src/types/errors.js"
 import { type GroupSetting, type LimitSetting, readLimit } from "./limit-setting.js"
 import { isMisleading, PrefixMap, prefixOfPattern } from "./prefix-map.js"
@@ -105,7 +106,7 @@ function readHost(host: unknown): string | null {
 
 function readUpstream(upstream: unknown): URL | null {
   if (upstream === undefined || upstream === "") return null
-  const url = typeof upstream === "string" ? URL.parse(upstream) : null
+  const url = typeof upstream === "string" ? parseUrl(upstream) : null
   const isPlain = url !== null && url.username + url.password + url.search + url.hash === ""
   if (isPlain && (url.protocol === "https:" || url.protocol === "http:")) return url
   throw new SettingError("UPSTREAM", upstream, "an http or https URL without credentials, query and fragment")

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { parseUrl } from "../lib/parse-url.js"
 import type { ApiRequest } from "./api-request.js"
 import { tooLarge } from "./fetch-request.js"
 import { RequestError } from "./request-error.js"
@@ -28,7 +29,7 @@ export class NodeRequest implements ApiRequest {
     let target = incoming.url ?? ""
     // The absolute form, as a proxy sends it.
     if (!target.startsWith("/")) {
-      const url = URL.parse(target)
+      const url = parseUrl(target)
       target = url === null ? "" : url.pathname + url.search
     }
     const mark = target.indexOf("?")

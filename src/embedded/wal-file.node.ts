@@ -76,6 +76,11 @@ function countFrames(file: number, { pageBytes, isLittleEndian, salt, sums }: Wa
   }
 }
 
+/** The length of a file; 0 where there is none. */
+export function fileBytes(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
 /** The file of SQLite's write-ahead log, which SQLite has open and nobody else is to write to. */
 export class WalFile {
   readonly path: string
@@ -90,7 +95,7 @@ export class WalFile {
 
   /** Its length; 0 where there is none. */
   get bytes(): number {
-    return statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
+    return fileBytes(this.path)
   }
 
   /** Notes that this process has cut it: SQLite by itself never does, but begins anew within it. */

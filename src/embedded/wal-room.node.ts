@@ -3,7 +3,7 @@ import { dirname } from "node:path"
 import { performance } from "node:perf_hooks"
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { StoreUnavailable } from "../types/errors.js"
-import { FRAME_HEAD_BYTES, type WalFile } from "./wal-file.node.js"
+import { FRAME_HEAD_BYTES, fileBytes, type WalFile } from "./wal-file.node.js"
 
 /** What no store fills within the time between two looks: below it each commit is preceded by one. */
 const PLENTY_BYTES = 64 * 2 ** 20
@@ -162,7 +162,7 @@ export class WalRoom {
 
   /** By so much the file must grow to take what the write-ahead log, and the transaction under way, have for it. */
   get #growth(): number {
-    return Math.max(0, Number(this.#pageCount.get()!["page_count"]) * this.#pageBytes - bytesOf(this.#file))
+    return Math.max(0, Number(this.#pageCount.get()!["page_count"]) * this.#pageBytes - fileBytes(this.#file))
   }
 
   #makeRoom(): void {
@@ -239,11 +239,6 @@ export class WalRoom {
     }
     this.#wal.noteCut()
   }
-}
-
-/** The length of a file; 0 where there is none. */
-function bytesOf(path: string): number {
-  return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 /** Writes so many bytes at the end of a file, and cuts them off again. @throws where they cannot be written */

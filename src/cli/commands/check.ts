@@ -7,12 +7,12 @@ import type { Decision } from "../../types/decision.js"
 import { LimitNotFound, show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
+import { type DecidingRule, decidingRule } from "../describe-limit.js"
 import { EXIT } from "../exit-code.js"
 import { formatNumber } from "../format.js"
 import { flagOption, limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainName } from "../plain-text.js"
-import { type DecidingRule, decidingRule } from "../told-limit.js"
 import { UsageError } from "../usage-error.js"
 
 const ID = { type: "string", value: "ID", description: "Names the call: repeated, it is charged once." } as const

@@ -3,12 +3,12 @@ import { MAX_UNITS } from "../../policy/policy-range.js"
 import { reasonInSpans } from "../../policy/reason-in-spans.js"
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
+import { limitTitle, ruleLines } from "../describe-limit.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
 import { limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainName, plainText } from "../plain-text.js"
 import { timedJson } from "../timed-json.js"
-import { limitTitle, ruleLines } from "../told-limit.js"
 
 export const explain: Command = {
   name: "explain",

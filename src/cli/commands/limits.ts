@@ -5,13 +5,13 @@ import type { Rule } from "../../policy/policy.js"
 import { LimitNotFound } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
+import { limitOf, limitTitle, ruleLines } from "../describe-limit.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
 import { choiceOption, limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainName, plainText } from "../plain-text.js"
 import { table } from "../table.js"
 import { timedJson } from "../timed-json.js"
-import { limitOf, limitTitle, ruleLines } from "../told-limit.js"
 
 const ofEachRule = ({ policy }: NamedLimit, tell: (rule: Rule) => string) => policy.rules.map(tell).join(" and ")
 const rateOf = ({ limit, periodMs }: Rule) => `${formatNumber(limit)}/${formatDuration(periodMs)}`
