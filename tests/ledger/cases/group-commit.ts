@@ -11,7 +11,7 @@ const CALLERS = 500
 
 export const groupCommitCases: readonly LedgerCase[] = [
   {
-    name: "commit() makes one row of all checks that are ready in one turn",
+    name: "commit() makes one row of all checks that are ready in one turn, at most the first of them alone before it",
     async run(makePort) {
       const port = new WatchedPort(makePort())
       const ledger = await Ledger.open(port, { core })
@@ -25,9 +25,11 @@ export const groupCommitCases: readonly LedgerCase[] = [
           await ledger.commit()
         }),
       )
-      expect(port.commits - commits).toBe(1)
+      // A port whose last write is a while ago may write the first check at once, as it does a lone one.
+      const lone = port.commits - commits - 1
+      expect([0, 1]).toContain(lone)
       // What does not fit a page fills the open row; the row after it is empty.
-      expect(port.writes - writes).toBe(2)
+      expect(port.writes - writes).toBe(2 + lone)
       expect((await logRecords(port)).filter(({ op }) => op === "admit")).toHaveLength(CALLERS)
       await ledger.close()
     },
