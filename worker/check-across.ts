@@ -1,7 +1,7 @@
 import { chargeTogether } from "../src/edge/charge-together.js"
-import { requireItems } from "../src/limiter/check-options.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import { checkKind, having, type Kind } from "../src/policy/check-fields.js"
+import { requireItems } from "../src/limiter/require-check-options.js"
+import { having, type Kind, requireKind } from "../src/policy/require-fields.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { CheckPart, PartSource } from "./check-part.js"
@@ -120,7 +120,7 @@ export async function decideAcross(
 function partsOf(items: readonly AcrossItem[], maxDelayMs: number): readonly CheckPart[] {
   requireItems(items, ["limiter", "key", "cost", "id"])
   return items.map(({ limiter, ...item }, index) => {
-    checkKind("check all", `items[${index}].limiter`, limiter, LIMITER)
+    requireKind("check all", `items[${index}].limiter`, limiter, LIMITER)
     const part = limiter.partOf(item)
     return maxDelayMs > 0 ? { ...part, check: { ...part.check, maxDelayMs } } : part
   })

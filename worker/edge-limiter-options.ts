@@ -1,9 +1,10 @@
 import { DenialCache } from "../src/edge/denial-cache.js"
 import type { LeasePoolOptions } from "../src/edge/lease-pool.js"
 import { SYNC_MODES, type SyncMode } from "../src/ledger/sync-mode.js"
+import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
+import type { Duration, Policy } from "../src/policy/policy.js"
+import { MAX_TIMER_MS, MAX_UNITS } from "../src/policy/policy-range.js"
 import {
-  checkFields,
-  checkKind,
   either,
   FUNCTION,
   having,
@@ -12,12 +13,11 @@ import {
   OBJECT,
   oneOf,
   READ_ELSEWHERE,
+  requireFields,
+  requireKind,
   unfit,
   whole,
-} from "../src/policy/check-fields.js"
-import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
-import type { Duration, Policy } from "../src/policy/policy.js"
-import { MAX_TIMER_MS, MAX_UNITS } from "../src/policy/policy-range.js"
+} from "../src/policy/require-fields.js"
 import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { show } from "../src/types/errors.js"
 import { PLACEMENT_KINDS, type Placement } from "./object-calls.js"
@@ -122,12 +122,12 @@ export const NAMESPACE: Kind = { ...having("getByName"), allowed: "a binding of 
 
 /** @throws {RangeError} where a binding is none */
 export function requireNamespace(binding: unknown): void {
-  checkKind("make a limiter", "binding", binding, NAMESPACE)
+  requireKind("make a limiter", "binding", binding, NAMESPACE)
 }
 
 /** @throws {RangeError} naming the option, its value and what is allowed */
 export function requireEdgeOptions(options: EdgeLimiterOptions): void {
-  checkFields("make a limiter", options, OPTION_KINDS)
+  requireFields("make a limiter", options, OPTION_KINDS)
   const { owner, shards, lease } = options
   if (lease !== undefined) poolOptionsOf(lease)
   if (owner !== undefined && shards !== undefined) {
@@ -139,7 +139,7 @@ export function requireEdgeOptions(options: EdgeLimiterOptions): void {
 
 /** What an `owner` function says of a key. @throws {RangeError} where that is no owner, such as a promise of one */
 export function requireOwner(key: string, owner: unknown): string {
-  checkKind(`find the object of key ${show(key)}`, "the answer of owner", owner, WELL_FORMED)
+  requireKind(`find the object of key ${show(key)}`, "the answer of owner", owner, WELL_FORMED)
   return owner as string
 }
 
@@ -152,7 +152,7 @@ export function readLease(lease: LeaseOptions | "auto" | undefined, policy: Poli
 
 /** @throws {RangeError} naming the option, its value and what is allowed */
 function poolOptionsOf(lease: LeaseOptions | "auto"): LeasePoolOptions {
-  if (lease !== "auto") checkFields("make a limiter", lease, LEASE_KINDS, "lease.")
+  if (lease !== "auto") requireFields("make a limiter", lease, LEASE_KINDS, "lease.")
   const { units = DEFAULT_LEASE.units, ttl = DEFAULT_LEASE.ttl } = lease === "auto" ? DEFAULT_LEASE : lease
   return {
     units,

@@ -4,14 +4,14 @@ import { requireCallId } from "../src/engine/call-id.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Group } from "../src/http/request-limiter.js"
 import type { Verification } from "../src/ledger/verification.js"
+import type { Limiter } from "../src/limiter/limiter.js"
 import {
   costOf,
   requireOwnItems,
   requireRefund,
   requireSettlement,
   requireUnits,
-} from "../src/limiter/check-options.js"
-import type { Limiter } from "../src/limiter/limiter.js"
+} from "../src/limiter/require-check-options.js"
 import { maximumCost } from "../src/policy/maximum-cost.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
@@ -42,9 +42,8 @@ const sharedCaches = new WeakMap<object, DenialCache>()
 /**
  * A limiter whose counts live in Durable Objects, one for each key: exact and durable wherever the requests come in.
  *
- * Input is checked here, so what cannot be costs no call. A denial is remembered until its retry time, so that
- * repeating the question costs none either. A call that may have charged is never repeated, unless its `id` makes that
- * harmless.
+ * Bad input is refused here, and costs no call. A denial is remembered until its retry time, so that repeating the
+ * question costs none either. A call that may have charged is never repeated, unless its `id` makes that harmless.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 import { withDeadline } from "../src/http/with-deadline.js"
-import { type Kinds, oneOf, unfit } from "../src/policy/check-fields.js"
+import { type Kinds, oneOf, unfit } from "../src/policy/require-fields.js"
 import { StoreCorrupt, StoreUnavailable } from "../src/types/errors.js"
 import type { LimiterObject } from "./limiter-object.js"
 import { withClass } from "./with-class.js"

@@ -1,5 +1,4 @@
 import { waitUntil } from "cloudflare:workers"
-import { checkHandler, limitsOf, OTHER_NAME, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
 import { refuseBadCost } from "../src/http/decide.js"
 import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
 import { LIMIT_NAME, type LimiterSource, type LimitOptionsWithName } from "../src/http/limit-options.js"
@@ -7,9 +6,10 @@ import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
 import { namer, unnamed } from "../src/http/rename-policy.js"
-import { checkNames, unfit } from "../src/policy/check-fields.js"
+import { limitsOf, OTHER_NAME, REQUEST_OPTION_NAMES, requireHandler } from "../src/http/require-options.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
+import { requireNames, unfit } from "../src/policy/require-fields.js"
 import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { show } from "../src/types/errors.js"
 import { EdgeLimiter } from "./edge-limiter.js"
@@ -90,11 +90,11 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   options: EdgeRateLimitOptions<Env>,
   { nameOf, note }: ApiHooks,
 ): LimitedFetch<Env> {
-  checkNames("rate limit", options, OPTION_NAMES)
+  requireNames("rate limit", options, OPTION_NAMES)
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
   const { address = { header: CLOUDFLARE_ADDRESS } } = rest
-  checkHandler("binding", binding)
+  requireHandler("binding", binding)
   requireEdgeOptions(edge)
   const isOneOfSeveral = options.limits !== undefined
   const objectsOf = (policy: Policy, limit: KnownLimit | undefined) =>

@@ -1,20 +1,20 @@
 import { limiterKey } from "../http/keys/limiter-key.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { parseAlgorithmName } from "../policy/algorithm-name.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Policy } from "../policy/policy.js"
+import { MAX_KEYS } from "../policy/policy-range.js"
 import {
   CLOCK,
-  checkFields,
   either,
   FUNCTION,
   having,
   type Kinds,
   READ_ELSEWHERE,
+  requireFields,
   TEXT,
   whole,
-} from "../policy/check-fields.js"
-import { parsePolicy } from "../policy/parse-policy.js"
-import type { Policy } from "../policy/policy.js"
-import { MAX_KEYS } from "../policy/policy-range.js"
+} from "../policy/require-fields.js"
 import type { Algorithm } from "../types/algorithm.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -104,7 +104,7 @@ export class HitStore {
 
   /** @throws {RangeError} naming the option that cannot be; {PolicyError} where the algorithm is none */
   constructor(options: HitStoreOptions = {}) {
-    checkFields("make a store", options, OPTION_KINDS)
+    requireFields("make a store", options, OPTION_KINDS)
     const { limiter, prefix = "", clock = systemClock, algorithm } = options
     if (algorithm !== undefined) parseAlgorithmName("algorithm", algorithm)
     if (typeof limiter === "object" && algorithm !== undefined) {

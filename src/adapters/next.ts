@@ -4,9 +4,9 @@
  * @module
  */
 import type { NextFetchEvent, NextRequest } from "next/server.js"
-import { checkHandler } from "../http/check-options.js"
 import { rateLimit as limitHandler } from "../http/rate-limit.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
+import { requireHandler } from "../http/require-options.js"
 import { refuseResponseOptions, type WithoutResponses } from "./response-options.js"
 
 /** What runs behind the limit: a proxy of your own. Where it returns nothing, the request goes on. */
@@ -42,7 +42,7 @@ export function rateLimit(
   options: ProxyOptions,
   proxy?: Proxy,
 ): (request: NextRequest, event: NextFetchEvent) => Promise<Response> {
-  if (proxy !== undefined) checkHandler("proxy", proxy)
+  if (proxy !== undefined) requireHandler("proxy", proxy)
   requireKey(options)
   // A proxy's own answer would stand for the page's.
   refuseResponseOptions(options, "rateLimitRoute")
@@ -74,7 +74,7 @@ export function rateLimitRoute<Context>(
   handler: (request: NextRequest, context: Context) => Response | Promise<Response>,
   options: RateLimitOptions<[context: Context]>,
 ): (request: NextRequest, context: Context) => Promise<Response> {
-  checkHandler("handler", handler)
+  requireHandler("handler", handler)
   requireKey(options)
   return limitHandler<[context: Context]>((request, context) => handler(request as NextRequest, context), options)
 }

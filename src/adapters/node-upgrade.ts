@@ -1,8 +1,8 @@
 import type { Buffer } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
-import { checkHandler } from "../http/check-options.js"
 import { guardRequests } from "../http/guard.js"
+import { requireHandler } from "../http/require-options.js"
 import { connectionOf, type Rest, reportTo } from "./node-listener.js"
 import { webRequest } from "./node-message.js"
 import { refuseResponseOptions, type WithoutResponses } from "./response-options.js"
@@ -43,7 +43,7 @@ export function rateLimitUpgrade(
   listener: UpgradeListener,
   options: UpgradeOptions,
 ): (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void> {
-  checkHandler("listener", listener)
+  requireHandler("listener", listener)
   refuseResponseOptions(options, "rateLimit")
   const guard = guardRequests<Rest<IncomingMessage>>(options)
 

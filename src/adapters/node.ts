@@ -5,9 +5,9 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
-import { checkHandler } from "../http/check-options.js"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
+import { requireHandler } from "../http/require-options.js"
 import { connectionOf, type Rest, reportTo } from "./node-listener.js"
 import { admit, clientSignal, isOpen, sendResponse, sendStatus, webRequest } from "./node-message.js"
 
@@ -37,7 +37,7 @@ export function rateLimit<
   listener: (request: Incoming, response: Outgoing) => unknown,
   options: RateLimitOptions<Rest<Incoming>>,
 ): (request: Incoming, response: Outgoing) => Promise<void> {
-  checkHandler("listener", listener)
+  requireHandler("listener", listener)
   const guard = guardRequests(options)
   return async function limited(message, outgoing) {
     // Node gives HTTP/2 the same methods; only their types differ.

@@ -1,7 +1,7 @@
 import { BoundedMap } from "../lib/bounded-map.js"
 import { untilAborted } from "../lib/until-aborted.js"
-import { checkFields, checkWhole, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
+import { FUNCTION, type Kinds, oneOf, required, requireFields, requireWhole, whole } from "../policy/require-fields.js"
 import { TimeoutExceeded } from "../types/errors.js"
 import { type Flight, Pace, type Pacing } from "./pace.js"
 import { readQuotaFields, readRetryAfter } from "./quota-fields.js"
@@ -77,8 +77,8 @@ export function pacedFetch(
   fetch: (request: Request) => Promise<Response> = (request) => globalThis.fetch(request),
   options: PacedFetchOptions = {},
 ): PacedFetch {
-  checkFields("pace", { fetch }, { fetch: required(FUNCTION) })
-  checkFields("pace", options, OPTION_KINDS)
+  requireFields("pace", { fetch }, { fetch: required(FUNCTION) })
+  requireFields("pace", options, OPTION_KINDS)
   const { key = originOf, cost = () => 1, pacing = "burst", retries = 2, maxWaitMs = 60_000 } = options
   const lines = new BoundedMap<string, Line>(MAX_LINES)
 
@@ -122,7 +122,7 @@ export function pacedFetch(
   return async function paced(input, init) {
     const request = new Request(input, init)
     const units = cost(request)
-    checkWhole("pace", "cost", units, 0, MAX_UNITS)
+    requireWhole("pace", "cost", units, 0, MAX_UNITS)
     const line = lineOf(key(request))
     for (let left = retries; ; left--) {
       // A body can be read once, so what may be sent again is sent as a copy.

@@ -1,6 +1,6 @@
 import { sleep } from "../lib/sleep.js"
 import { untilAborted } from "../lib/until-aborted.js"
-import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
+import { flag, having, type Kinds, oneOf, requireFields, TEXT, whole } from "../policy/require-fields.js"
 import type { EventJson } from "../types/api-json.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable } from "../types/errors.js"
@@ -50,7 +50,7 @@ const MAX_EVENT_LENGTH = 65_536
  * failure: {StoreUnavailable} where the stream ends before it is told
  */
 export async function* readEvents(open: Open, foreign: Foreign, options: EventOptions): AsyncGenerator<DecisionEvent> {
-  checkFields("read events", options, OPTION_KINDS)
+  requireFields("read events", options, OPTION_KINDS)
   const { outcome, limit, replay, follow = true, signal } = options
   const query = new URLSearchParams()
   if (outcome !== undefined) query.set("outcome", outcome)

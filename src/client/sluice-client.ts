@@ -1,21 +1,5 @@
 import { inNameOrder } from "../lib/name-order.js"
 import {
-  costOf,
-  costOfItem,
-  costToExplain,
-  HISTORY_NAMES,
-  LIST_NAMES,
-  PAGE_NAMES,
-  requireChoice,
-  requireItems,
-  requireKey,
-  requireNames,
-  requireRefund,
-  requireSettlement,
-  requireTop,
-  requireUnits,
-} from "../limiter/check-options.js"
-import {
   DEFAULT_TOP,
   type Explanation,
   type HistoryEntry,
@@ -28,6 +12,22 @@ import {
   type TopOptions,
 } from "../limiter/named-limits.js"
 import { requirePage } from "../limiter/page.js"
+import {
+  costOf,
+  costOfItem,
+  costToExplain,
+  HISTORY_NAMES,
+  LIST_NAMES,
+  PAGE_NAMES,
+  requireChoice,
+  requireItems,
+  requireKey,
+  requireOptionNames,
+  requireRefund,
+  requireSettlement,
+  requireTop,
+  requireUnits,
+} from "../limiter/require-check-options.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import {
@@ -132,7 +132,7 @@ export class SluiceClient implements NamedLimits {
 
   /** The limits, in the order of their names. */
   async limits(page: Page = {}): Promise<readonly NamedLimit[]> {
-    requireNames("list limits", page, PAGE_NAMES)
+    requireOptionNames("list limits", page, PAGE_NAMES)
     const statuses = await this.#pages<StatusJson>("/v1/limits", {}, page, ({ limit }) => limit)
     return this.#read((json) => json.map(readLimit), statuses)
   }
@@ -167,7 +167,7 @@ export class SluiceClient implements NamedLimits {
   async checkAll(items: readonly CheckItem[], options: CallOptions = {}): Promise<AllDecision> {
     requireItems(items)
     for (const item of items) costOfItem(item.key, item)
-    requireNames("check all", options, CALL_NAMES)
+    requireOptionNames("check all", options, CALL_NAMES)
     const { signal } = options
     const body = { items: items.map(({ key, cost, limit, id }) => ({ key, cost, limit, id })) }
     const repeatable = items.every(({ id }) => id !== undefined)
@@ -240,7 +240,7 @@ export class SluiceClient implements NamedLimits {
 
   /** Keys that are known by name, in their order. */
   async list(options: LimitChoice & Page = {}): Promise<readonly string[]> {
-    requireNames("list keys", options, LIST_NAMES)
+    requireOptionNames("list keys", options, LIST_NAMES)
     const { limit, ...page } = options
     return this.#pages<string>("/v1/keys", limit === undefined ? {} : { limit }, page, (key) => key)
   }
@@ -253,7 +253,7 @@ export class SluiceClient implements NamedLimits {
   }
 
   async history(key: string, options: HistoryOptions = {}): Promise<readonly HistoryEntry[]> {
-    requireNames("tell a history", options, HISTORY_NAMES)
+    requireOptionNames("tell a history", options, HISTORY_NAMES)
     const events = await this.#ask<readonly HistoryJson[]>("/v1/history", key, options, { repeatable: true })
     return this.#read((json) => json.map(readHistory), events)
   }

@@ -1,8 +1,8 @@
 import { parseUrl } from "../lib/parse-url.js"
 import { sleep } from "../lib/sleep.js"
 import { untilAborted } from "../lib/until-aborted.js"
-import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
+import { FUNCTION, type Kinds, requireFields, TEXT, whole } from "../policy/require-fields.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { chunks } from "./chunks.js"
 import { errorOfProblem } from "./error-of-problem.js"
@@ -73,7 +73,7 @@ export class Transport {
 
   /** @throws {RangeError} where the URL is none, or an option is out of its range */
   constructor(url: string | URL, options: TransportOptions) {
-    checkFields("make a client", options, OPTION_KINDS)
+    requireFields("make a client", options, OPTION_KINDS)
     const { token, timeoutMs = 5_000, retries = 2, retryDelayMs = 50, fetch = globalThis.fetch } = options
     const base = readBase(url)
     if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {

@@ -1,4 +1,4 @@
-import { requireCheckOptions } from "../limiter/check-options.js"
+import { requireCheckOptions } from "../limiter/require-check-options.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CheckOptions } from "../types/limiter.js"

@@ -1,12 +1,12 @@
 import { lines } from "../limiter/acquire.js"
 import { callListener } from "../limiter/call-listener.js"
-import { costOf, requireUnits } from "../limiter/check-options.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import { noteOwner } from "../limiter/limit-owner.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import { MEMORY_LIMITS_KINDS, type MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
-import { checkFields, checkNames, type Kinds, READ_ELSEWHERE } from "../policy/check-fields.js"
+import { costOf, requireUnits } from "../limiter/require-check-options.js"
+import { type Kinds, READ_ELSEWHERE, requireFields, requireNames } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -51,7 +51,7 @@ export class ConfiguredLimits {
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     requireConfig("make limits", config)
-    checkFields("make limits", options, OPTION_KINDS)
+    requireFields("make limits", options, OPTION_KINDS)
     const { enabled } = config.analytics
     const { log: _log, onSample: _onSample, random: _random, env: _env, ...others } = options
     const { stats = enabled, names = enabled ? ANALYTICS_NAMES : 0, ...memory } = others
@@ -222,7 +222,7 @@ export class ConfiguredLimits {
    * @throws as `check`, and {RangeError} where the units are out of range; then nothing has changed
    */
   charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id"> = {}): void {
-    checkNames("charge", options, CHARGE_NAMES)
+    requireNames("charge", options, CHARGE_NAMES)
     requireUnits(units)
     this.#inForce.calls.charge(this.#asked(key, options), units)
   }

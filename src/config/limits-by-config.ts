@@ -1,5 +1,4 @@
 import { listedDecision } from "../http/access.js"
-import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { leaveOutReceipt } from "../limiter/decide-all.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
 import { noteCounter, tellWaits } from "../limiter/key-waits.js"
@@ -11,8 +10,15 @@ import {
   type NamedLimits,
 } from "../limiter/named-limits.js"
 import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
-import { CLOCK, checkKind, having, unfit } from "../policy/check-fields.js"
+import {
+  costOfChosen,
+  costToExplain,
+  requireChoice,
+  requireItems,
+  requireUnits,
+} from "../limiter/require-check-options.js"
 import type { PolicyInput } from "../policy/policy.js"
+import { CLOCK, having, requireKind, unfit } from "../policy/require-fields.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -85,9 +91,9 @@ interface InForce {
  * @throws {RangeError} where one of them is something else
  */
 export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock = systemClock): LimitsByConfig {
-  checkKind("ask limits", "limits", limits, NAMED_LIMITS)
+  requireKind("ask limits", "limits", limits, NAMED_LIMITS)
   requireConfig("ask limits", config)
-  checkKind("ask limits", "clock", clock, CLOCK)
+  requireKind("ask limits", "clock", clock, CLOCK)
   const prepare = (next: Config): InForce => ({
     config: next,
     calls: new ConfiguredCalls(limits, next),

@@ -1,4 +1,4 @@
-import { CLOCK, FUNCTION, having, type Kinds } from "../policy/check-fields.js"
+import { CLOCK, FUNCTION, having, type Kinds } from "../policy/require-fields.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { LogOutput } from "./decision-log.js"

@@ -3,10 +3,10 @@ import type { FailMode } from "../http/limit-options.js"
 import { type HeaderStyle, headerStyles } from "../http/rate-limit-fields.js"
 import { namer } from "../http/rename-policy.js"
 import { nearestNameHint } from "../lib/nearest-name.js"
-import { checkFields, OBJECT } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import { RULE_FIELDS } from "../policy/parse-rule.js"
 import type { Policy } from "../policy/policy.js"
+import { OBJECT, requireFields } from "../policy/require-fields.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
 import type { Algorithm } from "../types/algorithm.js"
 import { PolicyError, show } from "../types/errors.js"
@@ -86,7 +86,7 @@ interface WrittenGroup extends WrittenRequests {
  * ```
  */
 export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}): Config {
-  checkFields("read the configuration", options, { env: OBJECT })
+  requireFields("read the configuration", options, { env: OBJECT })
   const { env = {} } = options
   // A configuration that could not be had is not one without limits.
   const given: unknown = typeof input === "string" ? readText(input) : (input ?? null)

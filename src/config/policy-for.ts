@@ -1,6 +1,6 @@
 import { nearestNameHint } from "../lib/nearest-name.js"
-import { checkNames, TEXT, unfit } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import { requireNames, TEXT, unfit } from "../policy/require-fields.js"
 import { LimitNotFound } from "../types/errors.js"
 import type { Config, LimitConfig } from "./config.js"
 import { requireConfig } from "./require-config.js"
@@ -98,7 +98,7 @@ export function requireWhose(config: Config, { tenant, tier }: Whose): void {
 /** `policyFor`, and where it was found. */
 export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
   requireConfig("choose a policy", config)
-  checkNames("choose a policy", whose, WHOSE_NAMES)
+  requireNames("choose a policy", whose, WHOSE_NAMES)
   const { tenant, tier } = whose
   const base = limitOf(config, limit)
   requireWhose(config, whose)

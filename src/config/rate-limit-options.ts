@@ -4,9 +4,9 @@ import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import { LIMIT_NAME, type LimitOptions, type LimitOptionsWithName, type PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
-import { checkFields, either, FUNCTION, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
 import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
+import { either, FUNCTION, type Kinds, OBJECT, requireFields, unfit } from "../policy/require-fields.js"
 import { tellsDelay } from "../policy/tells-delay.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
@@ -90,7 +90,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   options: ConfiguredOptions<Rest> = {},
 ): ConfiguredRateLimit<Rest> {
   requireConfig("rate limit", config)
-  checkFields<ConfiguredOptions<never>>("rate limit", options as ConfiguredOptions<never>, OPTION_KINDS)
+  requireFields<ConfiguredOptions<never>>("rate limit", options as ConfiguredOptions<never>, OPTION_KINDS)
   const { tenant, tier, key: ownKey, address = {}, log, clock } = options
   const { onSample, onDecision, onError, random = Math.random } = options
   const group = config.groups.get(limitName)

@@ -1,4 +1,4 @@
-import { unfit } from "../policy/check-fields.js"
+import { unfit } from "../policy/require-fields.js"
 import type { Config } from "./config.js"
 
 /**

@@ -1,8 +1,8 @@
 import { BoundedMap } from "../lib/bounded-map.js"
 import { withReason } from "../limiter/denied-by-block.js"
 import { nextHoldMs } from "../limiter/next-hold.js"
-import { CLOCK, checkFields, type Kinds, whole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import { CLOCK, type Kinds, requireFields, whole } from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { termsOf } from "./denial-terms.js"
@@ -78,7 +78,7 @@ export class DenialCache {
 
   /** @throws {RangeError} where an option cannot be, or there is none of its name */
   constructor(options: DenialCacheOptions = {}) {
-    checkFields("make a denial cache", options, KINDS)
+    requireFields("make a denial cache", options, KINDS)
     const { maxKeys = DEFAULT_KEYS, maxAgeMs = DEFAULT_AGE_MS, clock = systemClock } = options
     this.#denials = new BoundedMap(maxKeys)
     this.#maxAgeMs = maxAgeMs

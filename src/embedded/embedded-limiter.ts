@@ -5,21 +5,6 @@ import type { Ledger } from "../ledger/ledger.js"
 import { type LogPlace, requirePlace } from "../ledger/log-reader.js"
 import type { Verification } from "../ledger/verification.js"
 import { blockEndMs } from "../limiter/block-end.js"
-import {
-  costOfChosen,
-  costOfItem,
-  costToExplain,
-  HISTORY_NAMES,
-  LIST_NAMES,
-  PAGE_NAMES,
-  requireChoice,
-  requireItems,
-  requireNames,
-  requireRefund,
-  requireSettlement,
-  requireTop,
-  requireUnits,
-} from "../limiter/check-options.js"
 import { allDecision } from "../limiter/decide-all.js"
 import { explain, RECENT_EVENTS } from "../limiter/explain.js"
 import { tellWaits } from "../limiter/key-waits.js"
@@ -38,6 +23,21 @@ import {
 } from "../limiter/named-limits.js"
 import { type OneLimitWithPolicy, oneLimitWithPolicy } from "../limiter/one-limit.js"
 import { pageOf, requireCount } from "../limiter/page.js"
+import {
+  costOfChosen,
+  costOfItem,
+  costToExplain,
+  HISTORY_NAMES,
+  LIST_NAMES,
+  PAGE_NAMES,
+  requireChoice,
+  requireItems,
+  requireOptionNames,
+  requireRefund,
+  requireSettlement,
+  requireTop,
+  requireUnits,
+} from "../limiter/require-check-options.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
@@ -116,7 +116,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {RangeError} where `count` is neither a whole number from 0 nor `Infinity`, or `after` no text
    */
   async limits(page?: Page): Promise<NamedLimit[]> {
-    requireNames("list limits", page, PAGE_NAMES)
+    requireOptionNames("list limits", page, PAGE_NAMES)
     return this.#store.use((ledger) => {
       const names = ledger.limits.map(({ name }) => name)
       return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.policy }))
@@ -312,7 +312,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * whole number from 0 nor `Infinity`, or `after` no text
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
-    requireNames("list keys", choice, LIST_NAMES)
+    requireOptionNames("list keys", choice, LIST_NAMES)
     return this.#store.use((ledger) => {
       return listOf(ledger, choice)
     })
@@ -338,7 +338,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * row is not what was written, {StoreUnavailable} where it cannot be read; then the store goes on
    */
   async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
-    requireNames("tell a history", options, HISTORY_NAMES)
+    requireOptionNames("tell a history", options, HISTORY_NAMES)
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)

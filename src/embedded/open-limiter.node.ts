@@ -7,9 +7,11 @@ import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
 import { callListener } from "../limiter/call-listener.js"
 import { checkedClock } from "../limiter/checked-clock.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
+import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, PolicyInput } from "../policy/policy.js"
 import {
   CLOCK,
-  checkFields,
   FUNCTION,
   flag,
   type Kinds,
@@ -17,12 +19,10 @@ import {
   OBJECT,
   oneOf,
   READ_ELSEWHERE,
+  requireFields,
   unfit,
   whole,
-} from "../policy/check-fields.js"
-import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
-import { parsePolicy } from "../policy/parse-policy.js"
-import type { Duration, PolicyInput } from "../policy/policy.js"
+} from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { type SluiceError, show } from "../types/errors.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
@@ -226,7 +226,7 @@ function onceEach(onFailure: NonNullable<OpenLimiterOptions["onFailure"]>): type
 }
 
 function readOptions(options: OpenLimiterOptions) {
-  checkFields("open a limiter", options, OPTION_KINDS)
+  requireFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
   const { flushEveryMs, flushEveryRecords, aheadUnits } = options
   const { historySegments = DEFAULT_HISTORY_SEGMENTS, compactBytes = DEFAULT_COMPACT_BYTES } = options

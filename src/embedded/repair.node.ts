@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { checkKind } from "../policy/check-fields.js"
+import { requireKind } from "../policy/require-fields.js"
 import { StoreLocked, StoreUnavailable } from "../types/errors.js"
 import { DamagedLog, type Salvage } from "./damaged-log.node.js"
 import { fileIdentity } from "./open-files.node.js"
@@ -94,7 +94,7 @@ function keptOf({ records, historyRecords, hasSnapshot, keepsState }: Omit<Salva
 }
 
 async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> {
-  checkKind("repair a store", "path", path, STORE_PATH)
+  requireKind("repair a store", "path", path, STORE_PATH)
   let release = () => {}
   try {
     if (!holdsStore(path)) throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)

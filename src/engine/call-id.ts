@@ -1,4 +1,4 @@
-import { unfit } from "../policy/check-fields.js"
+import { unfit } from "../policy/require-fields.js"
 import { show } from "../types/errors.js"
 
 /** Idempotency: how long an admission is told again under its id instead of being charged anew, ms: 5 minutes. */

@@ -1,4 +1,4 @@
-import { OBJECT, unfit } from "../policy/check-fields.js"
+import { OBJECT, unfit } from "../policy/require-fields.js"
 
 /** The answers to many checks, in columns: place i is the answer to check i. */
 export interface Decisions {

@@ -1,4 +1,4 @@
-import { isWhole } from "../policy/check-fields.js"
+import { isWhole } from "../policy/require-fields.js"
 import { DumpError } from "../types/errors.js"
 import type { Core } from "./core.js"
 import type { Seed } from "./seed.js"

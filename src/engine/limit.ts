@@ -1,5 +1,5 @@
-import { checkWhole } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
+import { requireWhole } from "../policy/require-fields.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Core } from "./core.js"
 import { BRIEF, MAX_TIME_MS, OUTCOME } from "./core-exports.js"
@@ -187,7 +187,7 @@ export class Limit {
    * @throws {KeyError} {RangeError}, with 0 units too; then nothing has changed
    */
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void {
-    checkWhole("refund", "chargedAtMs", chargedAtMs, 0, MAX_TIME_MS)
+    requireWhole("refund", "chargedAtMs", chargedAtMs, 0, MAX_TIME_MS)
     const length = this.core.stageKey(key)
     this.#settle(this.core.exports.refund(this.pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
   }

@@ -1,7 +1,7 @@
-import { isWhole, unfitWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { isWhole, unfitWhole } from "../policy/require-fields.js"
 import { CostError } from "../types/errors.js"
 import { TimeError } from "../types/time-error.js"
 import { MAX_TIME_MS, OUTCOME } from "./core-exports.js"

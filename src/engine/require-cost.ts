@@ -1,7 +1,7 @@
-import { isWhole, unfit, unfitWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { isWhole, unfit, unfitWhole } from "../policy/require-fields.js"
 import { CostError, show } from "../types/errors.js"
 
 /**

@@ -1,4 +1,4 @@
-import { unfit } from "../policy/check-fields.js"
+import { unfit } from "../policy/require-fields.js"
 import { DumpError } from "../types/errors.js"
 import { BatchStage } from "./batch-stage.js"
 import { type Decisions, requireRoom } from "./decisions.js"

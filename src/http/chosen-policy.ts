@@ -1,6 +1,6 @@
-import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy, policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
+import { requireNames } from "../policy/require-fields.js"
 import { policyText } from "./policy-text.js"
 import { namer, unnamed } from "./rename-policy.js"
 
@@ -31,7 +31,7 @@ const chosen = new WeakMap<Policy, Policy>()
  * ```
  */
 export function chosenPolicy(input: PolicyInput, limit: { readonly name?: string | undefined } = {}): Policy {
-  checkNames("choose a policy", limit, ["name"])
+  requireNames("choose a policy", limit, ["name"])
   return asChosen(namer(limit.name ?? unnamed(0))(parsePolicy(input)))
 }
 

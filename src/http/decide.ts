@@ -1,10 +1,10 @@
 import { asGivenBack } from "../limiter/decide-all.js"
 import { isDeniedByBlock, withReason } from "../limiter/denied-by-block.js"
-import { checkKind, checkWhole, having, isWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { having, isWhole, requireKind, requireWhole } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
 import { askLimits, giveBack, type PendingCheck, type Question } from "./ask-limits.js"
@@ -155,7 +155,7 @@ function questionsTo(
 ): Question[] {
   return asks.map(({ policy, key, cost }) => {
     const limiter = find(policy)
-    checkKind("rate limit", `what ${option} returns`, limiter, LIMITER)
+    requireKind("rate limit", `what ${option} returns`, limiter, LIMITER)
     return { limiter, key, cost, policy }
   })
 }
@@ -202,7 +202,7 @@ interface FixedAsk {
  */
 export function refuseBadCost(act: string, { policy, cost = 1 }: FixedAsk): void {
   if (typeof policy === "function" || typeof cost !== "number") return
-  checkWhole(act, "cost", cost, 0, maximumCost(parsePolicy(policy).rules))
+  requireWhole(act, "cost", cost, 0, maximumCost(parsePolicy(policy).rules))
 }
 
 /** By its code: an error that came over RPC has lost its class. */

@@ -1,14 +1,13 @@
 import { sleep } from "../lib/sleep.js"
-import { checkKind, LIST, unfit } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
+import { LIST, requireKind, unfit } from "../policy/require-fields.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
 import { systemClock } from "../types/clock.js"
 import { show } from "../types/errors.js"
 import { type AccessLists, accessLists } from "./access.js"
 import { addFields } from "./add-fields.js"
 import { giveBack, type PendingCheck, type Question } from "./ask-limits.js"
-import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf, OTHER_NAME } from "./check-options.js"
 import { asChosen } from "./chosen-policy.js"
 import { isClearUrl } from "./clear-url.js"
 import { type Decided, refuseBadCost } from "./decide.js"
@@ -25,6 +24,7 @@ import { decisionFields, type FieldFormat, headerStyles } from "./rate-limit-fie
 import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
+import { limitsOf, maxDelayMsOf, OTHER_NAME, requireOptions, requireUnidentified } from "./require-options.js"
 import { retryAfterSeconds } from "./retry-after.js"
 
 /** What came of a request: a response in place of the handler's, or leave to go on. `passes` says which. */
@@ -85,7 +85,7 @@ interface OutcomeParts {
 export function guardRequests<Rest extends unknown[]>(
   options: RateLimitOptions<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Outcome> {
-  checkOptions(options)
+  requireOptions(options)
   const { clock = systemClock, shadow = false, skip, onLimited, jitter, partitionSecret } = options
   const { skipFailedRequests = false, skipSuccessfulRequests = false, penalty } = options
   const mayRefund = skipFailedRequests || skipSuccessfulRequests
@@ -293,11 +293,11 @@ function keeping<Rest extends unknown[]>(
 function choicesOfLimit<Rest extends unknown[]>({ policy, named }: JudgedLimit<Rest>): readonly Policy[] {
   if (typeof policy !== "function") return [policy]
   const { policies = [] } = policy
-  checkKind("rate limit", "policy.policies", policies, LIST)
+  requireKind("rate limit", "policy.policies", policies, LIST)
   return policies.map((choice) => asChosen(named(parsePolicy(choice))))
 }
 
-/** What decisions need of the options, with the defaults; a policy and cost that are known are checked here. */
+/** What decisions need of the options, with the defaults; of a policy and cost that are known, bad ones are refused here. */
 function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): JudgeOptions<Rest> {
   const { allow, deny, address = {}, failMode = "open", timeoutMs = 1_000, limiter, localLimiter } = options
   const defaultKey = clientAddress(address)
@@ -305,7 +305,7 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
     const { key = defaultKey, cost = 1, name = unnamed(index) } = limit
     const named = namer(name)
     const { [LIMIT_NAME]: calledName = name } = limit as { readonly [LIMIT_NAME]?: string }
-    checkUnidentified(key, options.limits ? `limits[${index}].` : "")
+    requireUnidentified(key, options.limits ? `limits[${index}].` : "")
     const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
     // A limiter of somebody else's may have another policy in force.
     if (limiter === undefined) refuseBadCost("rate limit", { policy, cost })

@@ -1,20 +1,19 @@
 import { isSynchronous } from "../limiter/sync-limiter.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Policy, PolicyInput } from "../policy/policy.js"
 import {
   COST,
-  checkFields,
   either,
   FUNCTION,
   type Kinds,
   oneOf,
   READ_ELSEWHERE,
+  requireFields,
   whole,
-} from "../policy/check-fields.js"
-import { parsePolicy } from "../policy/parse-policy.js"
-import type { Policy, PolicyInput } from "../policy/policy.js"
+} from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
-import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
 import { decide, type Reports, refuseBadCost } from "./decide.js"
 import { firstFailures } from "./first-failures.js"
 import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
@@ -22,6 +21,7 @@ import { memoryLimiters } from "./memory-limiters.js"
 import { identityOf, perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import type { RequestLimiter } from "./request-limiter.js"
+import { FAILURE_KINDS, refuseIdle } from "./require-options.js"
 import { unasked } from "./unasked.js"
 
 /** A WebSocket as all runtimes have it: that of browsers, of Workers, of Deno, and of the package `ws`. */
@@ -110,7 +110,7 @@ const OPTION_KINDS: Kinds<MessageLimitOptions> = {
  * ```
  */
 export function limitMessages(options: MessageLimitOptions): MessageGuard {
-  checkFields("limit messages", options, OPTION_KINDS)
+  requireFields("limit messages", options, OPTION_KINDS)
   refuseIdle("limit messages", options)
   const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
   const { failMode = "open", timeoutMs = 1_000, localLimiter } = options

@@ -1,7 +1,7 @@
 import { BoundedMap } from "../lib/bounded-map.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
-import { checkFields, checkKind, flag, having, type Kinds } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import { flag, having, type Kinds, requireFields, requireKind } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
@@ -47,8 +47,8 @@ export function namedLimiters(
   limits: LimitsToAsk,
   options: NamedLimitersOptions = {},
 ): (policy: Policy) => RequestLimiter {
-  checkKind("rate limit", "limits", limits, having("define", "check", "checkAll", "refund", "charge"))
-  checkFields("rate limit", options, OPTION_KINDS)
+  requireKind("rate limit", "limits", limits, having("define", "check", "checkAll", "refund", "charge"))
+  requireFields("rate limit", options, OPTION_KINDS)
   const group = new DefinedGroup(limits, options)
   return perPolicy((policy) => new NamedLimiter(limits, group, policy))
 }

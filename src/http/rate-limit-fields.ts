@@ -1,7 +1,7 @@
 import { isDeniedByBlock } from "../limiter/denied-by-block.js"
 import { requireDecision } from "../limiter/is-decision.js"
-import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT, unfit } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
+import { BYTES, either, type Kinds, LIST, oneOf, requireFields, TEXT, unfit } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { Decided } from "./decide.js"
@@ -126,7 +126,7 @@ export function rateLimitFields(
 ): Record<string, string> {
   if (!LIST.fits(policy?.rules)) throw unfit("rate limit", "policy", policy, "a policy of parsePolicy()")
   requireDecision("rate limit", decision, "decision")
-  checkFields("rate limit", context, CONTEXT_KINDS)
+  requireFields("rate limit", context, CONTEXT_KINDS)
   return writeFields(policy, decision, nowMs, { ...context, styles: headerStyles(context.headers) })
 }
 

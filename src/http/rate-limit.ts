@@ -1,6 +1,6 @@
-import { checkHandler } from "./check-options.js"
 import { guardRequests } from "./guard.js"
 import type { Handler, RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
+import { requireHandler } from "./require-options.js"
 
 /** What an upgrade to a WebSocket answers on runtimes whose handlers then return nothing. */
 const SWITCHING_PROTOCOLS: ResponseHead = { status: 101, headers: new Headers() }
@@ -34,7 +34,7 @@ export function rateLimit<Rest extends unknown[]>(
   handler: Handler<Rest>,
   options: RateLimitOptions<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
-  checkHandler("handler", handler)
+  requireHandler("handler", handler)
   const guard = guardRequests(options)
   return async function limited(request, ...rest) {
     const outcome = await guard(request, ...rest)

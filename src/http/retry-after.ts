@@ -1,4 +1,4 @@
-import { checkFields, FUNCTION, type Kinds, required, whole } from "../policy/check-fields.js"
+import { FUNCTION, type Kinds, required, requireFields, whole } from "../policy/require-fields.js"
 
 /** How much `Retry-After` is lengthened at random, so that the clients denied together do not come back together. */
 export interface Jitter {
@@ -33,6 +33,6 @@ export function retryAfterSeconds(retryAfterMs: number, jitter?: Jitter): number
 }
 
 /** @throws {RangeError} where `maxSeconds` is not a whole number 1 … 86,400, or `random` no function */
-export function checkJitter(jitter: Jitter): void {
-  checkFields("rate limit", jitter, JITTER_KINDS, "jitter.")
+export function requireJitter(jitter: Jitter): void {
+  requireFields("rate limit", jitter, JITTER_KINDS, "jitter.")
 }

@@ -1,4 +1,4 @@
-import { checkKind, checkWhole, OBJECT } from "../policy/check-fields.js"
+import { OBJECT, requireKind, requireWhole } from "../policy/require-fields.js"
 import { StoreCorrupt } from "../types/errors.js"
 import type { LogEnd } from "./log-end.js"
 import type { LogFailure } from "./log-failure.js"
@@ -24,9 +24,9 @@ export type LogPlace = Pick<PlacedRecord, "sequence" | "index">
 /** @throws {RangeError} where no record can be there. The rows before the first segment are of another kind. */
 export function requirePlace(from: LogPlace): void {
   const act = "read records"
-  checkKind(act, "from", from, OBJECT)
-  checkWhole(act, "from.sequence", from.sequence, 1, Number.MAX_SAFE_INTEGER)
-  checkWhole(act, "from.index", from.index, 0, Number.MAX_SAFE_INTEGER)
+  requireKind(act, "from", from, OBJECT)
+  requireWhole(act, "from.sequence", from.sequence, 1, Number.MAX_SAFE_INTEGER)
+  requireWhole(act, "from.index", from.index, 0, Number.MAX_SAFE_INTEGER)
 }
 
 /**

@@ -4,9 +4,9 @@ import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import type { Seed } from "../engine/seed.js"
 import { closeCharged, settleOnce, settleWithinMs, tooOldBeforeMs } from "../engine/settlement.js"
-import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_KEYS, MAX_UNITS } from "../policy/policy-range.js"
+import { requireWhole } from "../policy/require-fields.js"
 import type { Receipt } from "../types/receipt.js"
 import {
   type CallName,
@@ -151,7 +151,7 @@ export class OwnLimit implements LedgerLimit {
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
    */
   settle(receipt: ChargedReceipt, units: number, nowMs: number): boolean {
-    checkWhole("settle", "units", units, -MAX_UNITS, MAX_UNITS)
+    requireWhole("settle", "units", units, -MAX_UNITS, MAX_UNITS)
     return settleOnce(this.openKeys(), this.#settledLike(receipt), receipt, units, nowMs)
   }
 

@@ -33,7 +33,7 @@ export class RecordDecoder {
     }
     if (op === "open" && !(first & HAS_MORE)) throw new MalformedBytes("a record tells less than its kind does")
     this.#timeMs += reader.signedVarint()
-    const timeMs = checkedTime(this.#timeMs)
+    const timeMs = requireTimeInRange(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
     if (op === "define") {
       const told = { op, timeMs, limit, name: reader.text(), policy: reader.text() } as const
@@ -43,7 +43,7 @@ export class RecordDecoder {
     if (op === "open" || op === "close" || op === "compact") {
       if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")
       if (op === "compact") {
-        const idleAtMs = checkedTime(timeMs - reader.signedVarint())
+        const idleAtMs = requireTimeInRange(timeMs - reader.signedVarint())
         return { op, timeMs, limit, idleAtMs, statsSinceMs: reader.varint() }
       }
       const sync = reader.varint()
@@ -62,15 +62,15 @@ export class RecordDecoder {
         const cost = first & UNIT_COST ? 1 : reader.varint()
         const count = reader.varint()
         if (count === 0) throw new MalformedBytes("a record counts no denial")
-        return { op, timeMs, limit, key, cost, count, lastMs: checkedTime(timeMs + reader.signedVarint()) }
+        return { op, timeMs, limit, key, cost, count, lastMs: requireTimeInRange(timeMs + reader.signedVarint()) }
       }
       case "settle": {
         const units = reader.signedVarint()
-        const chargedAtMs = checkedTime(timeMs - reader.signedVarint())
+        const chargedAtMs = requireTimeInRange(timeMs - reader.signedVarint())
         return { op, timeMs, limit, key, units, chargedAtMs, chargeNumber: reader.varint() }
       }
       case "block":
-        return { op, timeMs, limit, key, untilMs: checkedTime(timeMs + reader.signedVarint()) }
+        return { op, timeMs, limit, key, untilMs: requireTimeInRange(timeMs + reader.signedVarint()) }
       case "ahead":
         return { op, timeMs, limit, key, units: reader.varint() }
       default:
@@ -178,7 +178,7 @@ export class RecordDecoder {
   }
 }
 
-function checkedTime(timeMs: number): number {
+function requireTimeInRange(timeMs: number): number {
   if (timeMs < 0 || !Number.isSafeInteger(timeMs)) throw new MalformedBytes("a time is out of range")
   return timeMs
 }

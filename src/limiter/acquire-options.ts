@@ -1,5 +1,5 @@
-import { having, type Kind, type Kinds, READ_ELSEWHERE, TEXT, whole } from "../policy/check-fields.js"
 import type { Duration } from "../policy/policy.js"
+import { having, type Kind, type Kinds, READ_ELSEWHERE, TEXT, whole } from "../policy/require-fields.js"
 import type { LimitChoice } from "./named-limits.js"
 
 /** How to wait for admission. */

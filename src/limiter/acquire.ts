@@ -1,4 +1,4 @@
-import { checkNames } from "../policy/check-fields.js"
+import { requireNames } from "../policy/require-fields.js"
 import type { AcquireOptions } from "./acquire-options.js"
 import { type LimitOwner, ownerOf } from "./limit-owner.js"
 import type { LimitChoice, NamedLimits } from "./named-limits.js"
@@ -59,7 +59,7 @@ export function acquire(
 
 /** Waits for one of several limits in the line of them all: in one order with those who wait for it by its name. */
 async function acquireUnder(owner: LimitOwner, key: string, options?: AcquireOptions): Promise<Permit> {
-  if (options !== undefined) checkNames("wait", options, OF_ACQUIRE)
+  if (options !== undefined) requireNames("wait", options, OF_ACQUIRE)
   return lineOf(owner.limits).acquire(key, { ...options, limit: owner.name }, owner)
 }
 

@@ -1,11 +1,11 @@
-import { unfit } from "../policy/check-fields.js"
+import { unfit } from "../policy/require-fields.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
-import { CHECKER, requireItems } from "./check-options.js"
 import { type AllPart, allDecision, answersAtOnce, asGivenBack, decideAll } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
 import { receiptsOf } from "./receipts.js"
+import { CHECKER, requireItems } from "./require-check-options.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */

@@ -1,4 +1,4 @@
-import { TEXT, unfit } from "../policy/check-fields.js"
+import { TEXT, unfit } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 
 /** Whether what a limiter of somebody's own answered has what every decision is made of. */

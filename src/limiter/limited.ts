@@ -1,7 +1,7 @@
 import type { PolicyInput } from "../policy/policy.js"
 import type { Checker } from "../types/limiter.js"
-import { CHECKER } from "./check-options.js"
 import { RateLimiter } from "./rate-limiter.js"
+import { CHECKER } from "./require-check-options.js"
 import { requireWrapOptions, type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
 
 /** No type at all where a method gives more than the promise that a limiter's answer makes of its result. */

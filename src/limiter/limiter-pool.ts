@@ -8,8 +8,8 @@ import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { costOf, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
+import { costOf, requireRefund, requireUnits } from "./require-check-options.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /**

@@ -1,6 +1,6 @@
-import { CLOCK, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
 import type { PolicyInput } from "../policy/policy.js"
 import { MAX_KEYS } from "../policy/policy-range.js"
+import { CLOCK, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/require-fields.js"
 import type { Clock } from "../types/clock.js"
 
 export interface MemoryLimitsOptions {

@@ -1,27 +1,12 @@
 import { requireKey } from "../engine/key-bytes.js"
-import { checkFields } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
+import { requireFields } from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
-import {
-  costOfChosen,
-  costOfItem,
-  costToExplain,
-  HISTORY_NAMES,
-  LIST_NAMES,
-  PAGE_NAMES,
-  requireChoice,
-  requireItems,
-  requireNames,
-  requireRefund,
-  requireSettlement,
-  requireTop,
-  requireUnits,
-} from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import { explain, RECENT_EVENTS } from "./explain.js"
@@ -44,6 +29,21 @@ import {
 } from "./named-limits.js"
 import { type OneLimitWithPolicy, oneLimitWithPolicy } from "./one-limit.js"
 import { pageOf, requireCount } from "./page.js"
+import {
+  costOfChosen,
+  costOfItem,
+  costToExplain,
+  HISTORY_NAMES,
+  LIST_NAMES,
+  PAGE_NAMES,
+  requireChoice,
+  requireItems,
+  requireOptionNames,
+  requireRefund,
+  requireSettlement,
+  requireTop,
+  requireUnits,
+} from "./require-check-options.js"
 import { TopKeys } from "./top-keys.js"
 
 const DEFAULT_MAX_KEYS = 524_288
@@ -77,7 +77,7 @@ export class MemoryLimits implements NamedLimits {
    * not
    */
   constructor(options: MemoryLimitsOptions = {}) {
-    checkFields("make limits", options, MEMORY_LIMITS_KINDS)
+    requireFields("make limits", options, MEMORY_LIMITS_KINDS)
     const { clock = systemClock, maxKeys = DEFAULT_MAX_KEYS, onFull = "evict-nearest-full" } = options
     const { limits = {}, stats = false, names = 0, history = 0 } = options
     if (history > 0 && names === 0) {
@@ -123,7 +123,7 @@ export class MemoryLimits implements NamedLimits {
    * @throws {RangeError} where `count` is neither a whole number from 0 nor `Infinity`, or `after` no text
    */
   limits(page?: Page): NamedLimit[] {
-    requireNames("list limits", page, PAGE_NAMES)
+    requireOptionNames("list limits", page, PAGE_NAMES)
     return pageOf(this.#limits.names(), page).map((name) => this.limit(name)!)
   }
 
@@ -299,7 +299,7 @@ export class MemoryLimits implements NamedLimits {
    * neither a whole number from 0 nor `Infinity`, or `after` no text
    */
   list(choice: LimitChoice & Page = {}): string[] {
-    requireNames("list keys", choice, LIST_NAMES)
+    requireOptionNames("list keys", choice, LIST_NAMES)
     requireKept("names", this.#journal.isOn, "names: 10_000")
     if (choice.limit !== undefined) limitNamed(this.#limits, choice.limit)
     const keys = this.#journal.keys(choice.limit).map(({ key }) => key)
@@ -332,7 +332,7 @@ export class MemoryLimits implements NamedLimits {
    * `count` is no whole number from 0
    */
   history(key: string, options: HistoryOptions = {}): HistoryEntry[] {
-    requireNames("tell a history", options, HISTORY_NAMES)
+    requireOptionNames("tell a history", options, HISTORY_NAMES)
     const { count = DEFAULT_HISTORY } = options
     requireKept("histories", this.#journal.keepsHistory, "names: 10_000, history: 100")
     requireCount(count)

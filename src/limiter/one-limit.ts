@@ -1,10 +1,10 @@
-import { checkKind, TEXT } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import { requireKind, TEXT } from "../policy/require-fields.js"
 import type { CheckItem, CheckOptions } from "../types/limiter.js"
-import { CHECKER, requireCheckOptions, requireOwnItems } from "./check-options.js"
 import { noteOwner } from "./limit-owner.js"
 import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
+import { CHECKER, requireCheckOptions, requireOwnItems } from "./require-check-options.js"
 import { askFor, isSynchronous } from "./sync-limiter.js"
 
 type OfOneLimit = Omit<Limiter, "policy">
@@ -39,8 +39,8 @@ export type OneLimitWithPolicy<Limits extends NamedLimits> = OneLimit<Limits> & 
  * ```
  */
 export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
-  checkKind("choose a limit", "limits", limits, CHECKER)
-  checkKind("choose a limit", "name", name, TEXT)
+  requireKind("choose a limit", "limits", limits, CHECKER)
+  requireKind("choose a limit", "name", name, TEXT)
   const own = { limit: name }
   const ask =
     <Verb extends "check" | "allow" | "peek">(verb: Verb) =>

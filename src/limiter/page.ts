@@ -1,5 +1,5 @@
 import { inNameOrder } from "../lib/name-order.js"
-import { checkKind, checkWhole, either, oneOf, TEXT, whole } from "../policy/check-fields.js"
+import { either, oneOf, requireKind, requireWhole, TEXT, whole } from "../policy/require-fields.js"
 import type { Page } from "./named-limits.js"
 
 const MAX_COUNT = Number.MAX_SAFE_INTEGER
@@ -52,11 +52,11 @@ export function pageOf(names: Iterable<string>, page?: Page): string[] {
 
 /** @throws {RangeError} where `count` is neither a whole number from 0 nor `Infinity`, or `after` is no text */
 export function requirePage({ after = "", count = 0 }: Page): void {
-  checkKind("tell entries", "count", count, PAGE_COUNT)
-  checkKind("tell entries", "after", after, TEXT)
+  requireKind("tell entries", "count", count, PAGE_COUNT)
+  requireKind("tell entries", "after", after, TEXT)
 }
 
 /** @throws {RangeError} where so many cannot be told */
 export function requireCount(count: unknown): void {
-  checkWhole("tell entries", "count", count, 0, MAX_COUNT)
+  requireWhole("tell entries", "count", count, 0, MAX_COUNT)
 }

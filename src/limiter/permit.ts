@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkWhole } from "../policy/check-fields.js"
+
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { requireWhole } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -83,7 +84,7 @@ export class Permit implements Disposable, AsyncDisposable {
    */
   use(units: number): void {
     const used = this.#used ?? 0
-    checkWhole("use", "units", units, 0, MAX_UNITS - used)
+    requireWhole("use", "units", units, 0, MAX_UNITS - used)
     this.#used = used + units
   }
 
@@ -98,7 +99,7 @@ export class Permit implements Disposable, AsyncDisposable {
    */
   settle(actualCost: number | undefined = this.#used ?? undefined): Awaitable<void> {
     if (!this.#isOpen) return this.#ending
-    if (actualCost !== undefined) checkWhole("settle", "cost", actualCost, 0, MAX_UNITS)
+    if (actualCost !== undefined) requireWhole("settle", "cost", actualCost, 0, MAX_UNITS)
     const limiter = this.#limiter
     if (this.#receipts.length === 0) return this.#chargeFree(actualCost ?? 0)
     const least = Math.min(...this.#receipts.map(({ cost }) => cost))
@@ -125,7 +126,7 @@ export class Permit implements Disposable, AsyncDisposable {
   refund(units?: number): Awaitable<void> {
     if (!this.#isOpen) return this.#ending
     const most = Math.min(this.cost, ...this.#receipts.map(({ cost }) => cost))
-    if (units !== undefined) checkWhole("refund", "units", units, 0, most)
+    if (units !== undefined) requireWhole("refund", "units", units, 0, most)
     return this.#end((receipt) => this.#limiter.refund(receipt, units))
   }
 

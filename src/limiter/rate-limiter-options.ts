@@ -1,5 +1,5 @@
-import { CLOCK, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
 import { MAX_KEYS } from "../policy/policy-range.js"
+import { CLOCK, flag, type Kinds, oneOf, whole } from "../policy/require-fields.js"
 import type { Clock } from "../types/clock.js"
 import { WAITING_KIND, type WaitingLineOptions } from "./acquire-options.js"
 

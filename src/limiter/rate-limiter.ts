@@ -6,9 +6,9 @@ import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { tooOldBeforeMs } from "../engine/settlement.js"
 import { StandaloneLimit } from "../engine/standalone-limit.js"
 import type { TableChoice } from "../engine/table-options.js"
-import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
+import { BYTES, type Kind, LIST, requireFields, requireKind, requireWhole } from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { DumpError, show } from "../types/errors.js"
@@ -17,13 +17,13 @@ import type { Receipt } from "../types/receipt.js"
 import { acquire, lines } from "./acquire.js"
 import type { AcquireOptions } from "./acquire-options.js"
 import { blockEndMs } from "./block-end.js"
-import { costOf, requireOwnItems, requireRefund, requireSettlement, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import { tellWaits } from "./key-waits.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
 import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
+import { costOf, requireOwnItems, requireRefund, requireSettlement, requireUnits } from "./require-check-options.js"
 import { WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
 
@@ -58,7 +58,7 @@ export class RateLimiter implements Limiter {
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
-    checkFields("make a limiter", options, RATE_LIMITER_KINDS)
+    requireFields("make a limiter", options, RATE_LIMITER_KINDS)
     const { clock = systemClock, onFull = "evict-nearest-full", stats = false, maxWaiting } = options
     this.#policy = parsePolicy(policy)
     const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
@@ -144,7 +144,7 @@ export class RateLimiter implements Limiter {
    * ```
    */
   checkMany(keys: readonly string[], costs?: ArrayLike<number>, into?: Decisions): Decisions {
-    checkKind("check keys", "keys", keys, LIST)
+    requireKind("check keys", "keys", keys, LIST)
     return (this.#limit ?? this.#start()).checkMany(keys, costs, this.#clock.now(), into)
   }
 
@@ -156,8 +156,8 @@ export class RateLimiter implements Limiter {
    * has changed
    */
   checkPacked(bytes: Uint8Array, ends: Uint32Array, costs?: ArrayLike<number>, into?: Decisions): Decisions {
-    checkKind("check keys", "bytes", bytes, BYTES)
-    checkKind("check keys", "ends", ends, ENDS)
+    requireKind("check keys", "bytes", bytes, BYTES)
+    requireKind("check keys", "ends", ends, ENDS)
     return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now(), into)
   }
 
@@ -357,7 +357,7 @@ export class RateLimiter implements Limiter {
    * `stats` and restored without or the other way round, or hold more keys than `maxKeys`; then nothing has changed
    */
   restore(bytes: Uint8Array): void {
-    checkKind("restore", "bytes", bytes, BYTES)
+    requireKind("restore", "bytes", bytes, BYTES)
     const core = new Core()
     const head = readDumpHead(core, bytes)
     if (head.policy !== this.#policy.canonical) {
@@ -378,7 +378,7 @@ export class RateLimiter implements Limiter {
    * @returns how many were removed
    */
   sweep(budget: number): number {
-    checkWhole("sweep", "budget", budget, 0, 2 ** 31)
+    requireWhole("sweep", "budget", budget, 0, 2 ** 31)
     return this.#limit?.sweep(this.#clock.now(), budget) ?? 0
   }
 }

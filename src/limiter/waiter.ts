@@ -1,5 +1,5 @@
-import { checkFields } from "../policy/check-fields.js"
 import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
+import { requireFields } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { ACQUIRE_KINDS, type AcquireOptions } from "./acquire-options.js"
 import { type Alarm, type Alarms, NEVER_MS } from "./alarms.js"
@@ -54,7 +54,7 @@ export class Waiter {
   /** @throws where an option is none, is of another kind or out of range; the signal's reason where it was aborted */
   constructor(wait: Wait, alarms: Alarms) {
     const { key, options, standing, nowMs } = wait
-    checkFields("wait", options, ACQUIRE_KINDS)
+    requireFields("wait", options, ACQUIRE_KINDS)
     const { cost, timeout, signal, limit } = options
     signal?.throwIfAborted()
     this.key = key

@@ -1,12 +1,12 @@
-import { checkFields, checkKind } from "../policy/check-fields.js"
+import { requireFields, requireKind } from "../policy/require-fields.js"
 import { type AcquireOptions, WAITING_KIND, type WaitingLineOptions } from "./acquire-options.js"
 import { type AskLimiter, askWithin } from "./ask-within.js"
-import { CHECKER } from "./check-options.js"
 import type { Standing } from "./limit-owner.js"
 import { LoneWaits } from "./lone-waits.js"
 import type { LimitChoice } from "./named-limits.js"
 import { isOnWorkers } from "./on-workers.js"
 import type { Permit, SettlingChecker } from "./permit.js"
+import { CHECKER } from "./require-check-options.js"
 import { SharedLine } from "./shared-line.js"
 
 const DEFAULT_MAX_WAITING = 10_000
@@ -35,8 +35,8 @@ export class WaitingLine {
    * @throws {RangeError} where the limiter is none, or `maxWaiting` is out of range
    */
   constructor(limiter: SettlingChecker, options: WaitingLineOptions = {}, ask = askWithin(limiter)) {
-    checkKind("wait", "limiter", limiter, CHECKER)
-    checkFields("make a waiting line", options, { maxWaiting: WAITING_KIND })
+    requireKind("wait", "limiter", limiter, CHECKER)
+    requireFields("make a waiting line", options, { maxWaiting: WAITING_KIND })
     this.#limiter = limiter
     this.#ask = ask
     this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING

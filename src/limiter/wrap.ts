@@ -1,11 +1,11 @@
 import { isPromised } from "../lib/awaitable.js"
-import { COST, checkFields, checkKind, either, FUNCTION, flag, type Kinds, TEXT } from "../policy/check-fields.js"
+import { COST, either, FUNCTION, flag, type Kinds, requireFields, requireKind, TEXT } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
-import { CHECKER } from "./check-options.js"
 import { requireDecision } from "./is-decision.js"
 import { Permit } from "./permit.js"
+import { CHECKER } from "./require-check-options.js"
 
 /** A limiter that answers at once: what it wraps stays synchronous. */
 export interface SyncChecker extends Checker {
@@ -41,7 +41,7 @@ const WRAP_KINDS: Kinds<WrapOptions<never, never>> = {
 
 /** @throws {RangeError} where they are no object, have one that there is not, or one that cannot be */
 export function requireWrapOptions<This, Args extends unknown[]>(act: string, options: WrapOptions<This, Args>): void {
-  checkFields<WrapOptions<never, never>>(act, options as WrapOptions<never, never>, WRAP_KINDS)
+  requireFields<WrapOptions<never, never>>(act, options as WrapOptions<never, never>, WRAP_KINDS)
 }
 
 /**
@@ -79,8 +79,8 @@ export function wrap<This, Args extends unknown[], Result>(
   fn: (this: This, ...args: Args) => Result,
   wrapOptions: WrapOptions<This, Args> = {},
 ): (this: This, ...args: Args) => Awaitable<Result> {
-  checkKind("wrap", "limiter", limiter, CHECKER)
-  checkKind("wrap", "fn", fn, FUNCTION)
+  requireKind("wrap", "limiter", limiter, CHECKER)
+  requireKind("wrap", "fn", fn, FUNCTION)
   requireWrapOptions("wrap", wrapOptions)
   const { key = fn.name || "anonymous", cost, limit, skipFailed = false } = wrapOptions
   function call(this: This, ...args: Args): Awaitable<Result> {

@@ -1,7 +1,7 @@
 import { nearestNameHint } from "../lib/nearest-name.js"
 import { PolicyError } from "../types/errors.js"
-import { isWhole, unfit } from "./check-fields.js"
 import { MAX_PERIOD_MS } from "./policy-range.js"
+import { isWhole, unfit } from "./require-fields.js"
 
 /** The durations that a field allows, both ends included. Whole milliseconds, 0 ≤ minMs ≤ maxMs < 2^53. */
 export interface DurationRange {

@@ -2,12 +2,12 @@ import { nearestNameHint } from "../lib/nearest-name.js"
 import type { Algorithm } from "../types/algorithm.js"
 import { PolicyError } from "../types/errors.js"
 import { parseAlgorithmName } from "./algorithm-name.js"
-import { isWhole } from "./check-fields.js"
 import { fieldPath } from "./field-path.js"
 import { parseDuration } from "./parse-duration.js"
 import { readFields } from "./plain-data.js"
 import type { Rule } from "./policy.js"
 import { MAX_REFILL_TIME_MS, MAX_UNITS } from "./policy-range.js"
+import { isWhole } from "./require-fields.js"
 import { RULE_NAME, RULE_NAME_ALLOWED } from "./rule-name.js"
 
 /** A rule that is valid by itself; its policy gives it a name and takes its block. */

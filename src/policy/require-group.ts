@@ -1,5 +1,5 @@
 import { show } from "../types/errors.js"
-import { checkWhole } from "./check-fields.js"
+import { requireWhole } from "./require-fields.js"
 
 /** The most checks that are decided together: more would be one long transaction. */
 export const MAX_TOGETHER = 1_000
@@ -13,7 +13,7 @@ export interface GroupItem {
 
 /** @throws {RangeError} where so many checks cannot be decided together */
 export function requireGroupSize(count: number): void {
-  checkWhole("check all", "items.length", count, 1, MAX_TOGETHER)
+  requireWhole("check all", "items.length", count, 1, MAX_TOGETHER)
 }
 
 /** @throws {RangeError} where two have the same subject */

@@ -1,9 +1,9 @@
-import { unfit } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { unfit } from "../policy/require-fields.js"
 import { NO_LEASE, tellsDelay } from "../policy/tells-delay.js"
 import { show } from "../types/errors.js"
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { checkJitter, retryAfterSeconds } from "../../src/http/retry-after.js"
+import { requireJitter, retryAfterSeconds } from "../../src/http/retry-after.js"
 
 describe("retryAfterSeconds()", () => {
   test.each([
@@ -37,6 +37,6 @@ describe("retryAfterSeconds()", () => {
   })
 })
 
-test.each([0, 1.5, Number.NaN, -1, 86_401])("checkJitter() refuses maxSeconds %s", (maxSeconds) => {
-  expect(() => checkJitter({ maxSeconds })).toThrow(/jitter\.maxSeconds/)
+test.each([0, 1.5, Number.NaN, -1, 86_401])("requireJitter() refuses maxSeconds %s", (maxSeconds) => {
+  expect(() => requireJitter({ maxSeconds })).toThrow(/jitter\.maxSeconds/)
 })

@@ -4,7 +4,6 @@ import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { RecentTexts } from "../../src/lib/recent-texts.js"
-import { requireItems, requireRefund, requireSettlement } from "../../src/limiter/check-options.js"
 import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
 import {
   DEFAULT_HISTORY,
@@ -20,6 +19,7 @@ import {
   type TopOptions,
 } from "../../src/limiter/named-limits.js"
 import { requireCount, requirePage } from "../../src/limiter/page.js"
+import { requireItems, requireRefund, requireSettlement } from "../../src/limiter/require-check-options.js"
 import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Decision } from "../../src/types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"

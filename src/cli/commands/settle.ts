@@ -1,5 +1,5 @@
-import { checkFields, type Kinds, OBJECT, required, TEXT, whole } from "../../policy/check-fields.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
+import { type Kinds, OBJECT, required, requireFields, TEXT, whole } from "../../policy/require-fields.js"
 import { show } from "../../types/errors.js"
 import type { Receipt } from "../../types/receipt.js"
 import type { Command, CommandCall } from "../command.js"
@@ -35,7 +35,7 @@ async function receiptsTold({ positionals, terminal }: CommandCall, verb: string
     throw new UsageError(`Cannot ${verb}: RECEIPT is ${show(text)}, allowed is ${RECEIPT_FORMS}.`)
   }
   const receipts = receiptsIn(told) as Receipt[]
-  for (const receipt of receipts) checkFields(verb, receipt, RECEIPT_KINDS, "receipt.")
+  for (const receipt of receipts) requireFields(verb, receipt, RECEIPT_KINDS, "receipt.")
   if (receipts.length > 0) return receipts
   throw new UsageError(`Cannot ${verb}: the decision has no receipt, as it charged nothing.`)
 }

@@ -1,4 +1,4 @@
-import { checkFields } from "../../policy/check-fields.js"
+import { requireFields } from "../../policy/require-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { sha256Hex } from "./sha256-hex.js"
 import { HEADER_NAME } from "./token.js"
@@ -17,7 +17,7 @@ export interface ApiKeyOptions {
  * @throws {RangeError} at construction, where `header` is no header name, or another option is named
  */
 export function apiKey(options: ApiKeyOptions = {}): KeyExtractor {
-  checkFields("use apiKey", options, { header: HEADER_NAME })
+  requireFields("use apiKey", options, { header: HEADER_NAME })
   const { header = "x-api-key" } = options
   return async function apiKeyKey({ headers }) {
     const secret = headers.get(header)?.trim()

@@ -1,4 +1,4 @@
-import { checkFields, FUNCTION, required } from "../../policy/check-fields.js"
+import { FUNCTION, required, requireFields } from "../../policy/require-fields.js"
 import type { Awaitable } from "../../types/limiter.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { foundKey } from "./limiter-key.js"
@@ -24,7 +24,7 @@ import { foundKey } from "./limiter-key.js"
 export function claim<Rest extends unknown[]>(
   read: (request: Request, ...rest: Rest) => Awaitable<string | number | null | undefined>,
 ): KeyExtractor<Rest> {
-  checkFields("use claim", { read }, { read: required(FUNCTION) })
+  requireFields("use claim", { read }, { read: required(FUNCTION) })
   return async function claimKey(request, ...rest) {
     const value = await read(request, ...rest)
     // As texts, all objects would be one, and a list of one value that value.

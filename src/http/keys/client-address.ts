@@ -1,5 +1,5 @@
 import { isOnWorkers } from "../../limiter/on-workers.js"
-import { checkFields, type Kinds, unfit, whole } from "../../policy/check-fields.js"
+import { type Kinds, requireFields, unfit, whole } from "../../policy/require-fields.js"
 import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { socketAddress } from "./socket-address.js"
@@ -72,7 +72,7 @@ export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor 
 export function findClientAddress(
   options: ClientAddressOptions,
 ): (request: Request, rest: readonly unknown[]) => IpAddress | undefined {
-  checkFields("use clientAddress", options, ADDRESS_KINDS)
+  requireFields("use clientAddress", options, ADDRESS_KINDS)
   const { header, trustedHops } = options
   // RFC 7239 wraps addresses in a syntax of its own, where none would be found: all clients would share their proxy's
   // key.

@@ -1,6 +1,6 @@
-import { checkExtractors } from "./check-extractors.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { foundKey } from "./limiter-key.js"
+import { requireExtractors } from "./require-extractors.js"
 
 /** Stands for a part that found nothing. No part can look like it: in a part, `\` is always followed by `\` or `|`. */
 const NOTHING = "\\-"
@@ -19,7 +19,7 @@ const NOTHING = "\\-"
  * ```
  */
 export function combine<Rest extends unknown[]>(...extractors: KeyExtractor<Rest>[]): KeyExtractor<Rest> {
-  checkExtractors("use combine", extractors)
+  requireExtractors("use combine", extractors)
   return async function combinedKey(request, ...rest) {
     const parts = await Promise.all(extractors.map(async (extract) => foundKey(await extract(request, ...rest))))
     if (parts.every((part) => part === undefined)) return undefined

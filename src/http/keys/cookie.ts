@@ -1,4 +1,4 @@
-import { checkFields, required } from "../../policy/check-fields.js"
+import { required, requireFields } from "../../policy/require-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { percentDecoded } from "./percent-decoded.js"
 import { sha256Hex } from "./sha256-hex.js"
@@ -19,7 +19,7 @@ const COOKIE_NAME = required(token("a token of RFC 6265"))
  * @throws {RangeError} at construction, where `name` is no cookie name
  */
 export function cookie(name: string): KeyExtractor {
-  checkFields("use cookie", { name }, { name: COOKIE_NAME })
+  requireFields("use cookie", { name }, { name: COOKIE_NAME })
   return async function cookieKey({ headers }) {
     const value = soleValue(name, headers.get("cookie") ?? "")
     return value ? `cookie:${name}=${await sha256Hex(value)}` : undefined

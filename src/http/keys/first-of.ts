@@ -1,6 +1,6 @@
-import { checkExtractors } from "./check-extractors.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { foundKey } from "./limiter-key.js"
+import { requireExtractors } from "./require-extractors.js"
 
 /**
  * Limits by the first of several that finds something.
@@ -14,7 +14,7 @@ import { foundKey } from "./limiter-key.js"
  * ```
  */
 export function firstOf<Rest extends unknown[]>(...extractors: KeyExtractor<Rest>[]): KeyExtractor<Rest> {
-  checkExtractors("use firstOf", extractors)
+  requireExtractors("use firstOf", extractors)
   return async function firstKey(request, ...rest) {
     for (const extract of extractors) {
       const key = foundKey(await extract(request, ...rest))

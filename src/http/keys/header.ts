@@ -1,4 +1,4 @@
-import { checkFields, required } from "../../policy/check-fields.js"
+import { required, requireFields } from "../../policy/require-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { HEADER_NAME } from "./token.js"
 
@@ -16,7 +16,7 @@ import { HEADER_NAME } from "./token.js"
  * ```
  */
 export function header(name: string): KeyExtractor {
-  checkFields("use header", { name }, { name: required(HEADER_NAME) })
+  requireFields("use header", { name }, { name: required(HEADER_NAME) })
   const lowerName = name.toLowerCase()
   return function headerKey({ headers }) {
     const value = headers.get(lowerName)?.trim()

@@ -1,4 +1,4 @@
-import type { Kind } from "../../policy/check-fields.js"
+import type { Kind } from "../../policy/require-fields.js"
 
 /** A token of RFC 9110, section 5.6.2, which the names of headers and of cookies are; an error calls it `allowed`. */
 export function token(allowed: string): Kind {

@@ -1,15 +1,15 @@
 import { Core } from "../../engine/core.js"
 import { Limit } from "../../engine/limit.js"
 import type { LimitDecision } from "../../engine/limit-decision.js"
-import { CLOCK, checkKind, checkNames, checkWhole } from "../../policy/check-fields.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
+import { CLOCK, requireKind, requireNames, requireWhole } from "../../policy/require-fields.js"
 import { type Clock, systemClock } from "../../types/clock.js"
 import { CostError } from "../../types/errors.js"
 import type { KeyStats } from "../../types/limiter.js"
-import { requireUnits } from "../check-options.js"
 import { checkedClock } from "../checked-clock.js"
+import { requireUnits } from "../require-check-options.js"
 
 export interface SingleLimitOptions {
   /** Where the time comes from; default the machine's wall clock. */
@@ -41,9 +41,9 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
     names: readonly (keyof Options)[],
     policyOf: (options: Options) => PolicyInput,
   ) {
-    checkNames("make a limiter", options, [...(names as readonly string[]), "clock"])
+    requireNames("make a limiter", options, [...(names as readonly string[]), "clock"])
     const { clock = systemClock } = options
-    checkKind("make a limiter", "clock", clock, CLOCK)
+    requireKind("make a limiter", "clock", clock, CLOCK)
     this.policy = parsePolicy(policyOf(options))
     this.#clock = checkedClock(clock)
     sharedCore ??= new Core()
@@ -74,7 +74,7 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
 
   /** No message may tell of the key that nobody chose. */
   #requireCost(cost: number): number {
-    checkWhole("check", "cost", cost, 0, MAX_UNITS)
+    requireWhole("check", "cost", cost, 0, MAX_UNITS)
     const { capacity } = this.rule
     if (cost <= capacity) return cost
     const error = new CostError(KEY, cost, capacity)

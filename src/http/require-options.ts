@@ -1,8 +1,8 @@
+import { MAX_KEYS, MAX_TIMER_MS } from "../policy/policy-range.js"
 import {
   BYTES,
   CLOCK,
   COST,
-  checkFields,
   either,
   FUNCTION,
   flag,
@@ -11,19 +11,19 @@ import {
   oneOf,
   READ_ELSEWHERE,
   required,
+  requireFields,
   TEXT,
   TEXTS,
   unfit,
   whole,
-} from "../policy/check-fields.js"
-import { MAX_KEYS, MAX_TIMER_MS } from "../policy/policy-range.js"
+} from "../policy/require-fields.js"
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
 import type { LimitOptions } from "./limit-options.js"
 import { FIELD_KINDS, type HeaderStyle, headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
-import { checkJitter } from "./retry-after.js"
+import { requireJitter } from "./retry-after.js"
 
 const MAX_LIMITS = 16
 /** What a limit may be called beside others. */
@@ -86,14 +86,14 @@ const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }
  *
  * @throws {RangeError} naming the option, its value and what is allowed
  */
-export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): void {
-  checkFields<RateLimitOptions<never>>("rate limit", options as RateLimitOptions<never>, REQUEST_KINDS)
+export function requireOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): void {
+  requireFields<RateLimitOptions<never>>("rate limit", options as RateLimitOptions<never>, REQUEST_KINDS)
   const { jitter, headers, delay } = options
-  if (typeof delay === "object") checkFields("rate limit", delay, { maxMs: required(TIMER) }, "delay.")
+  if (typeof delay === "object") requireFields("rate limit", delay, { maxMs: required(TIMER) }, "delay.")
   for (const list of ["allow", "deny"] as const) {
-    if (options[list] !== undefined) checkFields("rate limit", options[list], LIST_KINDS, `${list}.`)
+    if (options[list] !== undefined) requireFields("rate limit", options[list], LIST_KINDS, `${list}.`)
   }
-  if (jitter !== undefined) checkJitter(jitter)
+  if (jitter !== undefined) requireJitter(jitter)
   refuseIdle("rate limit", options, headerStyles(headers))
   if (options.skipFailedRequests && options.skipSuccessfulRequests) {
     throw new RangeError(
@@ -141,12 +141,12 @@ export function refuseIdle(act: string, options: Dependent, styles: readonly Hea
 }
 
 /** Refuses what is to be called and cannot be. @throws {RangeError} */
-export function checkHandler(name: string, handler: unknown): void {
-  checkFields<Record<string, unknown>>("rate limit", { [name]: handler }, { [name]: required(FUNCTION) })
+export function requireHandler(name: string, handler: unknown): void {
+  requireFields<Record<string, unknown>>("rate limit", { [name]: handler }, { [name]: required(FUNCTION) })
 }
 
 /** A bad key would fail at each request that shows no other, and leave it to the fail mode. @throws {RangeError} */
-export function checkUnidentified({ unidentified }: Pick<KeyExtractor, "unidentified">, path: string): void {
+export function requireUnidentified({ unidentified }: Pick<KeyExtractor, "unidentified">, path: string): void {
   if (unidentified === undefined || (TEXT.fits(unidentified) && unidentified !== "")) return
   throw unfit("rate limit", `${path}key.unidentified`, unidentified, "a text, not empty")
 }
@@ -171,7 +171,7 @@ export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   }
   const names = new Set<string>()
   for (const [index, limit] of limits.entries()) {
-    checkFields<LimitOptions<never>>("rate limit", limit, LIMIT_KINDS, `limits[${index}].`)
+    requireFields<LimitOptions<never>>("rate limit", limit, LIMIT_KINDS, `limits[${index}].`)
     const { name } = limit
     if (name === undefined) continue
     if (names.has(name)) throw unfit("rate limit", `limits[${index}].name`, name, OTHER_NAME)

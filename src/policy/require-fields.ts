@@ -14,7 +14,7 @@ export interface Kind {
 /** Every field that there is, with what it may be. */
 export type Kinds<T extends object> = { readonly [Name in keyof Required<T>]: Kind }
 
-/** Checked elsewhere, by whoever reads it. */
+/** Left to whoever reads it. */
 export const READ_ELSEWHERE: Kind = { allowed: "", fits: () => true }
 
 export const TEXT: Kind = { allowed: "a text", fits: (value) => typeof value === "string" }
@@ -86,8 +86,8 @@ export function required(kind: Kind): Kind {
  * @param path what stands before the name of a field, such as `"delay."`
  * @throws {RangeError} naming the field, its value and what is allowed
  */
-export function checkFields<T extends object>(act: string, fields: T, kinds: Kinds<T>, path = ""): void {
-  checkNames(act, fields, Object.keys(kinds), path)
+export function requireFields<T extends object>(act: string, fields: T, kinds: Kinds<T>, path = ""): void {
+  requireNames(act, fields, Object.keys(kinds), path)
   for (const [name, { allowed, fits, isRequired }] of Object.entries<Kind>(kinds)) {
     const value: unknown = fields[name as keyof T]
     if (value === undefined ? isRequired : !fits(value)) throw unfit(act, path + name, value, allowed)
@@ -101,7 +101,7 @@ export function checkFields<T extends object>(act: string, fields: T, kinds: Kin
  * @param path what stands before the name of a field, such as `"items[0]."`
  * @throws {RangeError} naming the option and those that there are
  */
-export function checkNames(act: string, fields: object, names: readonly string[], path = ""): void {
+export function requireNames(act: string, fields: object, names: readonly string[], path = ""): void {
   if (!OBJECT.fits(fields)) throw unfit(act, path.slice(0, -1) || "options", fields, OBJECT.allowed)
   for (const name in fields) {
     if (names.includes(name) || !Object.hasOwn(fields, name)) continue
@@ -110,16 +110,16 @@ export function checkNames(act: string, fields: object, names: readonly string[]
 }
 
 /** @throws {RangeError} naming the field, its value and what is allowed */
-export function checkKind(act: string, field: string, value: unknown, { allowed, fits }: Kind): void {
+export function requireKind(act: string, field: string, value: unknown, { allowed, fits }: Kind): void {
   if (!fits(value)) throw unfit(act, field, value, allowed)
 }
 
 /** @throws {RangeError} naming the field, its value and what is allowed */
-export function checkWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): void {
+export function requireWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): void {
   if (!isWhole(value, minimum, maximum)) throw unfitWhole(act, field, value, minimum, maximum)
 }
 
-/** What `checkWhole` throws, for those who know already that the value is none. */
+/** What `requireWhole` throws, for those who know already that the value is none. */
 export function unfitWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): RangeError {
   return unfit(act, field, value, wholeText(minimum, maximum))
 }

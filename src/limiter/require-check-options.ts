@@ -1,6 +1,6 @@
 import { requireCost } from "../engine/require-cost.js"
-import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { having, LIST, OBJECT, requireKind, requireNames, requireWhole, TEXT, unfit } from "../policy/require-fields.js"
 import { requireGroupSize } from "../policy/require-group.js"
 import { LimitNotFound, show } from "../types/errors.js"
 import type { CheckItem, CheckOptions } from "../types/limiter.js"
@@ -22,23 +22,23 @@ export const HISTORY_NAMES = ["count", "limit"]
 const TOP_NAMES = ["by", "count", "limit"]
 
 /** @throws {RangeError} where there are options, and they are no object or have one that there is not */
-export function requireNames(act: string, options: object | undefined, names: readonly string[]): void {
-  if (options !== undefined) checkNames(act, options, names)
+export function requireOptionNames(act: string, options: object | undefined, names: readonly string[]): void {
+  if (options !== undefined) requireNames(act, options, names)
 }
 
 /** What a check of a limiter of one limit may say. @throws {RangeError} */
 export function requireCheckOptions(options: CheckOptions | undefined): void {
-  requireNames("check", options, OF_CHECK)
+  requireOptionNames("check", options, OF_CHECK)
 }
 
 /** What a verb of several limits may say beside its key. @throws {RangeError} */
 export function requireChoice(act: string, choice: object | undefined): void {
-  requireNames(act, choice, ["limit"])
+  requireOptionNames(act, choice, ["limit"])
 }
 
 /** Elsewhere, as in the HTTP API, `limit` is how many to tell. @throws {RangeError} where it is so here */
 export function requireTop(options: TopOptions): void {
-  checkNames("tell the top", options, TOP_NAMES)
+  requireNames("tell the top", options, TOP_NAMES)
   const { limit } = options
   if (limit === undefined || TEXT.fits(limit)) return
   throw unfit("tell the top", "limit", limit, "the name of a limit, and count is how many to tell")
@@ -53,9 +53,9 @@ export function requireItems(
   items: readonly object[],
   names: readonly string[] = ["key", "cost", "limit", "id"],
 ): void {
-  checkKind("check all", "items", items, LIST)
+  requireKind("check all", "items", items, LIST)
   requireGroupSize(items.length)
-  for (const [index, item] of items.entries()) checkNames("check all", item, names, `items[${index}].`)
+  for (const [index, item] of items.entries()) requireNames("check all", item, names, `items[${index}].`)
 }
 
 /**
@@ -77,7 +77,7 @@ export function requireOwnItems(items: readonly CheckItem[], name: string): void
  */
 export function costOf(key: unknown, options: CheckOptions | undefined, names = OF_CHECK): number {
   if (options === undefined) return 1
-  checkNames("check", options, names)
+  requireNames("check", options, names)
   return costOfItem(key, options)
 }
 
@@ -88,7 +88,7 @@ export function costOfChosen(key: string, options: CheckOptions | undefined): nu
 
 /** The cost that is to be explained: nothing is charged, so it has no id. */
 export function costToExplain(key: string, options: Pick<CheckOptions, "cost"> | undefined): number {
-  requireNames("explain", options, ["cost", "limit"])
+  requireOptionNames("explain", options, ["cost", "limit"])
   return costOfItem(key, options ?? {})
 }
 
@@ -99,7 +99,7 @@ export function costOfItem(key: unknown, { cost = 1 }: Pick<CheckOptions, "cost"
 
 /** @throws {RangeError} where units are no whole number in range: WebAssembly would make one of them */
 export function requireUnits(units: number): number {
-  checkWhole("take units", "units", units, 0, MAX_UNITS)
+  requireWhole("take units", "units", units, 0, MAX_UNITS)
   return units
 }
 
@@ -108,7 +108,7 @@ function requireReceipt(act: string, receipt: Receipt): void {
   if (!OBJECT.fits(receipt) || !TEXT.fits(receipt.id)) {
     throw unfit(act, "receipt", receipt, "the receipt of an admission")
   }
-  checkWhole(act, "receipt.cost", receipt.cost, 1, MAX_UNITS)
+  requireWhole(act, "receipt.cost", receipt.cost, 1, MAX_UNITS)
 }
 
 /**
@@ -119,7 +119,7 @@ function requireReceipt(act: string, receipt: Receipt): void {
 export function requireRefund(receipt: Receipt, units?: number): number {
   requireReceipt("refund", receipt)
   if (units === undefined) return receipt.cost
-  checkWhole("refund", "units", units, 0, receipt.cost)
+  requireWhole("refund", "units", units, 0, receipt.cost)
   return units
 }
 
@@ -130,6 +130,6 @@ export function requireRefund(receipt: Receipt, units?: number): number {
  */
 export function requireSettlement(receipt: Receipt, actualCost: number): number {
   requireReceipt("settle", receipt)
-  checkWhole("settle", "cost", actualCost, 0, MAX_UNITS)
+  requireWhole("settle", "cost", actualCost, 0, MAX_UNITS)
   return receipt.cost - actualCost
 }
