@@ -19,7 +19,7 @@ interface AskedCheck {
 }
 
 /** One of the checks that are decided together. */
-export interface AskedItem extends LedgerCheck {
+interface JointCheck extends LedgerCheck {
   readonly id: CallName
   /** Perhaps not the policy that the limit is under. */
   readonly sent: Policy
@@ -79,7 +79,7 @@ export class ObjectChecks {
    * @param call names the call that asks
    * @returns when what was charged is durable
    */
-  async all(ledger: Ledger, nowMs: number, items: readonly AskedItem[], call: string): Promise<AllDecision> {
+  async all(ledger: Ledger, nowMs: number, items: readonly JointCheck[], call: string): Promise<AllDecision> {
     if (items.some(({ maxDelayMs }) => maxDelayMs !== undefined)) {
       const looked = items.map(({ limit, key, cost, id }) => ledger.peek(limit, key, cost, nowMs, id))
       const looks = looked.map(({ decision }) => leaveOutReceipt(decision.toJSON()))

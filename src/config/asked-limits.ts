@@ -1,8 +1,8 @@
 import type { Access } from "../http/access.js"
 import type { AccessConfig, Config, GroupConfig, LimitConfig, RequestsConfig } from "./config.js"
 
-/** What one limit is asked. */
-interface AskedItem {
+/** One limit, as a call asks it. */
+interface AskedLimit {
   readonly key: string
   readonly cost: number
   readonly limit: string
@@ -18,7 +18,7 @@ export interface AskedLimits {
   /**
    * What is counted, for each limit in the group's order: keys with their prefix, names as `limitNameFor` tells them.
    */
-  readonly items: readonly [AskedItem, ...AskedItem[]]
+  readonly items: readonly [AskedLimit, ...AskedLimit[]]
   /** What the lists say of the keys. What is on one is not counted. */
   readonly access: Access
 }
@@ -33,14 +33,14 @@ export interface AskedLimits {
 export function askedLimits(
   config: Config,
   of: LimitConfig | GroupConfig,
-  find: (limit: LimitConfig) => Pick<AskedItem, "key" | "limit">,
+  find: (limit: LimitConfig) => Pick<AskedLimit, "key" | "limit">,
   cost: number | undefined,
 ): AskedLimits {
   const isGroup = "limits" in of
   const items = (isGroup ? of.limits : [of]).map((limit) => ({ ...find(limit), cost: cost ?? limit.cost }))
   return {
     isGroup,
-    items: items as [AskedItem, ...AskedItem[]],
+    items: items as [AskedLimit, ...AskedLimit[]],
     access: accessOf(
       of,
       items.flatMap(({ key }) => unprefixed(config, key)),
@@ -57,7 +57,7 @@ export function askedLimits(
 export function askedByName(
   config: Config,
   limits: ReadonlyMap<string, LimitConfig>,
-  counted: Pick<AskedItem, "key" | "limit">,
+  counted: Pick<AskedLimit, "key" | "limit">,
   cost: number | undefined,
 ): AskedLimits {
   const limit = limits.get(counted.limit)

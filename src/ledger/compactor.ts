@@ -109,7 +109,7 @@ export class Compactor {
     const { options, port, metaHash, failure, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
     const lackToBegin = port.findLackFor?.(0) ?? null
-    if (lackToBegin !== null) return new StoreUnavailable(`${lackToBegin}, and the log was not compacted`)
+    if (lackToBegin !== null) return notCompacted(lackToBegin)
     const { save, sequence, chainHash, coveredBytes, records } = await this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
@@ -125,7 +125,7 @@ export class Compactor {
       if (lack !== null) {
         if (!isLast) continue
         await this.#giveUp(ids, records)
-        return new StoreUnavailable(`${lack}, and the log was not compacted`)
+        return notCompacted(lack)
       }
       const row = await snapshot.part(state, { isLast })
       ids.push(row.id)
@@ -224,6 +224,11 @@ export class Compactor {
     }
     return save.next(partBytes)
   }
+}
+
+/** @param lack what there is too little of */
+function notCompacted(lack: string): StoreUnavailable {
+  return new StoreUnavailable(`${lack}, and the log was not compacted`)
 }
 
 function slices(ids: readonly number[], count: number): number[][] {
