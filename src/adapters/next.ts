@@ -43,7 +43,7 @@ export function rateLimit(
   proxy?: Proxy,
 ): (request: NextRequest, event: NextFetchEvent) => Promise<Response> {
   if (proxy !== undefined) requireHandler("proxy", proxy)
-  requireKey(options)
+  requireKeySource(options)
   // A proxy's own answer would stand for the page's.
   refuseResponseOptions(options, "rateLimitRoute")
   const limited = limitHandler<[event: NextFetchEvent]>(async (request, event) => {
@@ -75,12 +75,12 @@ export function rateLimitRoute<Context>(
   options: RateLimitOptions<[context: Context]>,
 ): (request: NextRequest, context: Context) => Promise<Response> {
   requireHandler("handler", handler)
-  requireKey(options)
+  requireKeySource(options)
   return limitHandler<[context: Context]>((request, context) => handler(request as NextRequest, context), options)
 }
 
 /** Without one, all clients would share one key. */
-function requireKey({ key, limits, address }: Pick<RateLimitOptions<never>, "key" | "limits" | "address">): void {
+function requireKeySource({ key, limits, address }: Pick<RateLimitOptions<never>, "key" | "limits" | "address">): void {
   if (address !== undefined || (limits ?? [{ key }]).every((limit) => limit.key !== undefined)) return
   throw new RangeError("Cannot rate limit: there is neither key nor address, and Next tells of no connection.")
 }

@@ -60,12 +60,12 @@ export function requireTokenText(token: string): void {
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
  */
-export function requireToken(token: string, { clock, onRefusal }: TokenGateOptions): Gate {
+export function tokenGate(token: string, { clock, onRefusal }: TokenGateOptions): Gate {
   // A clock that tells no time keeps nobody out.
   const failures = new RateLimiter(LOGIN_POLICY, { clock: { now: () => Math.max(0, clock.now()) }, maxKeys: 10_000 })
   const trusted = new RecentTexts(LEAST_TRUSTED)
   const wrong = new RecentTexts(LEAST_WRONG)
-  return function tokenGate(request) {
+  return function requireToken(request) {
     const address = request.address ?? UNKNOWN_ADDRESS
     const authorization = request.header("authorization")
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "")?.[1]

@@ -10,7 +10,7 @@ import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext, DecisionHearer } from "./api-context.js"
 import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
-import { type Gate, refuseOtherOrigins, requireLoopback, requireToken, requireTokenText } from "./authorize.js"
+import { type Gate, refuseOtherOrigins, requireLoopback, requireTokenText, tokenGate } from "./authorize.js"
 import { readRequest } from "./fetch-request.js"
 import { limitGauges } from "./limit-gauges.js"
 import { TOLD_REMEMBERED } from "./note-told-again.js"
@@ -121,12 +121,12 @@ export function createApi(options: ApiOptions): Api {
       return document
     },
   }
-  const pass = token === null ? requireLoopback : tokenGate(token)
+  const pass = token === null ? requireLoopback : gateOf(token)
   const router = new Router(ROUTES)
 
-  function tokenGate(wanted: string): Gate {
+  function gateOf(wanted: string): Gate {
     requireTokenText(wanted)
-    return requireToken(wanted, { clock, onRefusal: (why) => metrics.loginRefused(why) })
+    return tokenGate(wanted, { clock, onRefusal: (why) => metrics.loginRefused(why) })
   }
 
   function count(decision: Decision, { name, label }: DecidingLimit, seconds: number, nowMs: number): void {

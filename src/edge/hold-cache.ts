@@ -3,7 +3,7 @@ import { nextHoldMs } from "../limiter/next-hold.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CacheBounds } from "./cache-bounds.js"
-import { hasRoom, laterAdmission, nextAdmission } from "./later-admission.js"
+import { hasLeft, laterAdmission, nextAdmission } from "./later-admission.js"
 
 /** What was told of a key under a `leaky_bucket`, which holds the next request until its bucket is empty. */
 interface Hold {
@@ -61,7 +61,7 @@ export class HoldCache {
       return null
     }
     // A rule that has too little left may tell a longer wait.
-    return hasRoom(decision, cost) && nextHoldMs(decision) - ageMs > maxDelayMs ? hold : null
+    return hasLeft(decision, cost) && nextHoldMs(decision) - ageMs > maxDelayMs ? hold : null
   }
 
   /** Remembers an admission after which the next request would be held. */

@@ -16,6 +16,6 @@ export function nextAdmission(decision: Decision): Decision {
 }
 
 /** Whether all rules have so much left. */
-export function hasRoom(decision: Decision, cost: number): boolean {
+export function hasLeft(decision: Decision, cost: number): boolean {
   return (decision.rules ?? [decision]).every(({ remaining }) => remaining >= cost)
 }

@@ -2,7 +2,7 @@ import { BoundedMap } from "../lib/bounded-map.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CacheBounds } from "./cache-bounds.js"
-import { hasRoom, laterAdmission, nextAdmission } from "./later-admission.js"
+import { hasLeft, laterAdmission, nextAdmission } from "./later-admission.js"
 import { laterDenial } from "./later-denial.js"
 import { LookBudget } from "./look-budget.js"
 
@@ -41,7 +41,7 @@ export class LookCache {
    */
   note(name: string, { canonical: policy }: Policy, told: Decision): void {
     const isCharged = told.receipt !== undefined
-    if (isCharged && !hasRoom(told, told.cost)) {
+    if (isCharged && !hasLeft(told, told.cost)) {
       this.#looks.delete(name)
       return
     }

@@ -8,7 +8,7 @@ import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
 import { recover } from "../ledger/recovery.js"
 import type { LogRow } from "../ledger/sql-port.js"
 import { StoreCorrupt } from "../types/errors.js"
-import { findLack, LOG_FILE } from "./store-files.node.js"
+import { findLogLoss, LOG_FILE } from "./store-files.node.js"
 import { StoreFolder } from "./store-folder.node.js"
 
 /** What can be kept of a store. */
@@ -45,7 +45,7 @@ export class DamagedLog {
   static lock(path: string): DamagedLog {
     if (!existsSync(join(path, LOG_FILE))) return new DamagedLog(null, ["the file: it is missing"])
     // SQLite would make a new log of it, and drop the write-ahead log.
-    if (findLack(path) !== null) return new DamagedLog(null, ["the file: it is empty"])
+    if (findLogLoss(path) !== null) return new DamagedLog(null, ["the file: it is empty"])
     try {
       return new DamagedLog(
         StoreFolder.lock(path, () => {}),

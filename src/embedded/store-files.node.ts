@@ -17,10 +17,12 @@ const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
 const FILE_MODE = 0o600
 
 /**
- * Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read; as `findLack`
+ * Whether a path is a folder that has a store, or what is left of one.
+ *
+ * @throws where it cannot be read; as `findLogLoss`
  */
 export function holdsStore(path: string): boolean {
-  return findLack(path) !== null || (bytesOf(path) ?? 0) > 0
+  return findLogLoss(path) !== null || (bytesOf(path) ?? 0) > 0
 }
 
 /**
@@ -30,10 +32,10 @@ export function removeStore(path: string): void {
   for (const name of [...BESIDE_LOG, LOG_FILE]) rmSync(join(path, name), { force: true })
 }
 
-/** A folder where a store was is not taken for a new one. @throws {StoreCorrupt}; as `findLack` */
+/** A folder where a store was is not taken for a new one. @throws {StoreCorrupt}; as `findLogLoss` */
 export function requireLogFile(path: string): void {
-  const lack = findLack(path)
-  if (lack !== null) throw new StoreCorrupt(LOG_FILE, `${lack}: put it back, or repair the store`)
+  const loss = findLogLoss(path)
+  if (loss !== null) throw new StoreCorrupt(LOG_FILE, `${loss}: put it back, or repair the store`)
 }
 
 /**
@@ -43,7 +45,7 @@ export function requireLogFile(path: string): void {
  *
  * @throws {StoreUnavailable} where one of the files is a link
  */
-export function findLack(path: string): string | null {
+export function findLogLoss(path: string): string | null {
   for (const name of [LOG_FILE, ...BESIDE_LOG]) requireNoLink(join(path, name))
   const remains = findRemains(path)
   // Looked for last: who makes a store now makes it first of all.

@@ -110,7 +110,7 @@ export class StoreFolder {
       requireLogFile(path)
       const folder = StoreFolder.lock(path, release)
       try {
-        folder.#requireWhole(path)
+        folder.#requireIntact(path)
       } catch (error) {
         folder.close()
         throw error
@@ -216,7 +216,7 @@ export class StoreFolder {
     return end
   }
 
-  #requireWhole(path: string): void {
+  #requireIntact(path: string): void {
     // With the lock: who replaces the file has let it go by then, or holds it.
     const repaired = join(path, REPAIRED_FILE)
     if (existsSync(repaired)) {

@@ -16,8 +16,8 @@ const MAGIC = 0x45554c53
 const SEQUENCE_AT = 8
 const COUNT_AT = 16
 const META_AT = 24
-const CHECK_AT = META_AT + HASH_BYTES
-const WITNESS_BYTES = CHECK_AT + 8
+const CHECKSUM_AT = META_AT + HASH_BYTES
+const WITNESS_BYTES = CHECKSUM_AT + 8
 
 /**
  * No link is followed, one neither that was made since the files were looked at. Windows lets only few make any, and
@@ -58,16 +58,16 @@ export class Witness {
    */
   read(): LogEnd | undefined {
     const bytes = unlessMissing(() =>
-      requireNoLink(this.#path, () => readFileSync(this.#path, { flag: constants.O_RDONLY | NO_LINK })),
+      withoutLink(this.#path, () => readFileSync(this.#path, { flag: constants.O_RDONLY | NO_LINK })),
     )
     if (bytes?.length !== WITNESS_BYTES) return undefined
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const check = checkOf(bytes)
-    if (view.getUint32(0, true) !== MAGIC || !check.every((byte, at) => byte === bytes[CHECK_AT + at])) return undefined
+    const isIntact = checksumOf(bytes).every((byte, at) => byte === bytes[CHECKSUM_AT + at])
+    if (view.getUint32(0, true) !== MAGIC || !isIntact) return undefined
     return {
       sequence: view.getFloat64(SEQUENCE_AT, true),
       count: view.getFloat64(COUNT_AT, true),
-      metaHash: bytes.slice(META_AT, CHECK_AT),
+      metaHash: bytes.slice(META_AT, CHECKSUM_AT),
     }
   }
 
@@ -85,7 +85,7 @@ export class Witness {
     this.#view.setFloat64(SEQUENCE_AT, sequence, true)
     this.#view.setFloat64(COUNT_AT, count, true)
     this.#bytes.set(metaHash, META_AT)
-    this.#bytes.set(checkOf(this.#bytes), CHECK_AT)
+    this.#bytes.set(checksumOf(this.#bytes), CHECKSUM_AT)
     this.#isNoted = true
     this.#file ??= openUnlinked(this.#path, constants.O_CREAT | constants.O_WRONLY)
     writeSync(this.#file, this.#bytes, 0, WITNESS_BYTES, 0)
@@ -119,11 +119,11 @@ export class Witness {
 
 /** Opens a file that is none behind a link. @throws {StoreUnavailable} where it is one */
 function openUnlinked(path: string, flags: number): number {
-  return requireNoLink(path, () => openSync(path, flags | NO_LINK, 0o600))
+  return withoutLink(path, () => openSync(path, flags | NO_LINK, 0o600))
 }
 
-/** What `work` gives, which follows no link. @throws {StoreUnavailable} where it met one */
-function requireNoLink<T>(path: string, work: () => T): T {
+/** Runs `work`, which follows no link. @throws {StoreUnavailable} where it met one */
+function withoutLink<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
@@ -147,6 +147,6 @@ function unlessMissing<T>(work: () => T): T | undefined {
 /** A platform's own hash takes longer to begin than this one takes. */
 const sha256 = new GrowingHash()
 
-function checkOf(bytes: Uint8Array): Uint8Array {
-  return sha256.of(bytes.subarray(0, CHECK_AT), 0).subarray(0, WITNESS_BYTES - CHECK_AT)
+function checksumOf(bytes: Uint8Array): Uint8Array {
+  return sha256.of(bytes.subarray(0, CHECKSUM_AT), 0).subarray(0, WITNESS_BYTES - CHECKSUM_AT)
 }

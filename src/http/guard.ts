@@ -297,7 +297,7 @@ function choicesOfLimit<Rest extends unknown[]>({ policy, named }: JudgedLimit<R
   return policies.map((choice) => asChosen(named(parsePolicy(choice))))
 }
 
-/** What decisions need of the options, with the defaults; of a policy and cost that are known, bad ones are refused here. */
+/** What decisions need of the options, with the defaults; a bad policy or cost that is known is refused here. */
 function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): JudgeOptions<Rest> {
   const { allow, deny, address = {}, failMode = "open", timeoutMs = 1_000, limiter, localLimiter } = options
   const defaultKey = clientAddress(address)

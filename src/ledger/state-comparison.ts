@@ -43,22 +43,22 @@ class StateComparison {
   /** Compares whole pieces: a change of a policy has many of them saved at once. */
   *read(bytes: Uint8Array): Generator<number, void> {
     const reader = new ByteReader(bytes)
-    if (!this.#hasHead) this.#isSame = this.#isHead(reader)
+    if (!this.#hasHead) this.#isSame = this.#compareHead(reader)
     this.#hasHead = true
     while (this.#isSame && !reader.atEnd) {
       const before = reader.at
-      this.#isSame = this.#isPiece(reader)
+      this.#isSame = this.#comparePiece(reader)
       yield reader.at - before
     }
   }
 
-  #isHead(reader: ByteReader): boolean {
+  #compareHead(reader: ByteReader): boolean {
     const { timeMs, sync, numbers, chargesAfter } = this.#state
     const isSameTime = reader.f64() === timeMs
     return [sync, numbers, chargesAfter].every((value) => reader.varint() === value) && isSameTime
   }
 
-  #isPiece(reader: ByteReader): boolean {
+  #comparePiece(reader: ByteReader): boolean {
     const kind = reader.u8()
     const number = reader.varint()
     let limit = this.#limits.get(number)
@@ -68,7 +68,7 @@ class StateComparison {
       limit = new LimitComparison(own)
       this.#limits.set(number, limit)
     }
-    return limit.isPiece(kind, reader)
+    return limit.comparePiece(kind, reader)
   }
 
   /** Whether all was told that the state holds; `null` where there is no memory to tell. */
@@ -100,29 +100,29 @@ class LimitComparison {
     this.#ahead = (limit.ahead ?? new Map<string, number>()).entries()
   }
 
-  isPiece(kind: number, reader: ByteReader): boolean {
+  comparePiece(kind: number, reader: ByteReader): boolean {
     switch (kind) {
       case PIECE.limit:
-        return this.#isLimit(reader)
+        return this.#compareLimit(reader)
       case PIECE.receipts:
         return this.#receipts.next().value?.isSame(ChargeChunk.read(reader)) === true
       case PIECE.resets:
-        return this.#areNext(this.#resets, reader, () => [reader.text(), reader.varint(), reader.f64()])
+        return this.#compareNext(this.#resets, reader, () => [reader.text(), reader.varint(), reader.f64()])
       case PIECE.names:
-        return this.#areNext(this.#names, reader, () => [reader.text()])
+        return this.#compareNext(this.#names, reader, () => [reader.text()])
       case PIECE.ahead:
-        return this.#areNext(this.#ahead, reader, () => [reader.text(), reader.varint()])
+        return this.#compareNext(this.#ahead, reader, () => [reader.text(), reader.varint()])
       case PIECE.admission: {
         const admission = readAdmission(reader)
         this.#admissions += 1
         return this.#limit.admissionsLike(admission.id).holds(admission)
       }
       default:
-        return this.#hasCells((kind - PIECE.cells) as SavedKind, reader.block())
+        return this.#compareCells((kind - PIECE.cells) as SavedKind, reader.block())
     }
   }
 
-  #isLimit(reader: ByteReader): boolean {
+  #compareLimit(reader: ByteReader): boolean {
     const { name, policy, receipts, gaps } = this.#limit
     if (reader.text() !== name || reader.text() !== policy.canonical) return false
     let before = 0
@@ -135,7 +135,7 @@ class LimitComparison {
   }
 
   /** Whether so many as are told follow here too. */
-  #areNext(
+  #compareNext(
     held: Iterator<string | readonly (string | number)[], undefined>,
     reader: ByteReader,
     read: () => readonly (string | number)[],
@@ -149,7 +149,7 @@ class LimitComparison {
     return true
   }
 
-  #hasCells(kind: SavedKind, cells: Uint8Array): boolean {
+  #compareCells(kind: SavedKind, cells: Uint8Array): boolean {
     this.#cells[kind]! += cells.length
     return this.#limit.openKeys().hasCells(kind, cells)
   }
@@ -160,10 +160,10 @@ class LimitComparison {
     if (this.#admissions !== admissions.size + internalAdmissions.size) return false
     const left = [this.#receipts, this.#resets, this.#names, this.#ahead]
     if (left.some((held) => held.next().done !== true)) return false
-    return yield* this.#areAllCells()
+    return yield* this.#compareCellBytes()
   }
 
-  *#areAllCells(): Generator<number, boolean | null> {
+  *#compareCellBytes(): Generator<number, boolean | null> {
     const keys = this.#limit.openKeys()
     const bytes = CELL_KINDS.map(() => 0)
     keys.beginSave({ idleAtMs: -1, statsSinceMs: 0 })

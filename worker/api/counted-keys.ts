@@ -26,8 +26,8 @@ export class CountedKeys {
     return this.#denied.size > 0
   }
 
-  /** The counts of a key that was denied; `null` where too many were. */
-  ofDenied(scope: string, key: string): KeyCounts | null {
+  /** Holds a key that was denied. @returns its counts; `null` where too many were */
+  holdDenied(scope: string, key: string): KeyCounts | null {
     const subject = subjectOf(scope, key)
     const known = this.#used.get(subject) ?? this.#denied.get(subject)
     if (known !== undefined) return known
@@ -37,8 +37,12 @@ export class CountedKeys {
     return counts
   }
 
-  /** The counts of a key that was admitted or changed, with its denials of before; `null` where too many were. */
-  ofUsed(scope: string, key: string): KeyCounts | null {
+  /**
+   * Holds a key that was admitted or changed.
+   *
+   * @returns its counts, with its denials of before; `null` where too many were
+   */
+  holdUsed(scope: string, key: string): KeyCounts | null {
     const subject = subjectOf(scope, key)
     const known = this.#used.get(subject)
     if (known !== undefined) return known
@@ -51,7 +55,7 @@ export class CountedKeys {
 
   /** Tells a key next, also where it was only denied. */
   hurry(scope: string, key: string): void {
-    if (this.#denied.has(subjectOf(scope, key))) this.ofUsed(scope, key)
+    if (this.#denied.has(subjectOf(scope, key))) this.holdUsed(scope, key)
   }
 
   takeUsed(): KeyCounts[] {

@@ -5,8 +5,8 @@ import { KeptAnswers } from "./kept-answers.js"
 import { settingsScope } from "./limit-scope.js"
 import { type KeyRow, type RegistryTables, type Row, statsOf } from "./registry-tables.js"
 
-/** Something that happened to a key. */
-export type KeyEvent = Pick<HistoryEntry, "atMs" | "event" | "units" | "count">
+/** Something that happened to a key, as a report tells it. */
+export type ReportedEvent = Pick<HistoryEntry, "atMs" | "event" | "units" | "count">
 
 /** What happened to a key since the last report. */
 export interface KeyReport {
@@ -21,7 +21,7 @@ export interface KeyReport {
   readonly lastDeniedAt: number | null
   readonly lastResetAt: number | null
   /** Oldest first. */
-  readonly events: readonly KeyEvent[]
+  readonly events: readonly ReportedEvent[]
 }
 
 export interface TopRow {
@@ -76,7 +76,7 @@ export class RegistryKeys {
     if (events.length > 0) this.#addEvents(scope, key, events)
   }
 
-  #addEvents(scope: string, key: string, events: readonly KeyEvent[]): void {
+  #addEvents(scope: string, key: string, events: readonly ReportedEvent[]): void {
     const [newest] = this.#tables.read<{ number: number; event: string; units: number }>(
       "SELECT number, event, units FROM events WHERE scope = ? AND key = ? ORDER BY number DESC LIMIT 1",
       ...[scope, key],
@@ -96,7 +96,7 @@ export class RegistryKeys {
   }
 
   /** Takes the place of the oldest event where a key has as many as are kept: deleting that would be a second row. */
-  #addEvent(scope: string, key: string, number: number, { atMs, event, units, count }: KeyEvent): void {
+  #addEvent(scope: string, key: string, number: number, { atMs, event, units, count }: ReportedEvent): void {
     const values = [scope, key, number, atMs, event, units, count]
     const { rowsWritten } = this.#tables.sql.exec(
       `UPDATE events SET number = ?3, at = ?4, event = ?5, units = ?6, count = ?7
@@ -166,8 +166,8 @@ export class RegistryKeys {
   }
 
   /** Newest first; denials that came one after the other are one. */
-  history(scope: string, key: string, count: number): KeyEvent[] {
-    return this.#tables.read<Row<KeyEvent>>(
+  history(scope: string, key: string, count: number): ReportedEvent[] {
+    return this.#tables.read<Row<ReportedEvent>>(
       `SELECT at AS atMs, event, units, count FROM events WHERE scope = ? AND key = ? ORDER BY at DESC, number DESC LIMIT ?`,
       ...[scope, key, count],
     )

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers"
 import type { HistogramCounts } from "../../src/metrics/histogram.js"
 import type { AsideCount } from "../../src/metrics/metrics.js"
 import type { KeyStats } from "../../src/types/limiter.js"
-import { type KeyEvent, type KeyReport, RegistryKeys, type TopCount, type TopRow } from "./registry-keys.js"
+import { type KeyReport, RegistryKeys, type ReportedEvent, type TopCount, type TopRow } from "./registry-keys.js"
 import { type Defined, type DirectoryEntry, RegistryLimits, type Removed } from "./registry-limits.js"
 import { RegistryTables } from "./registry-tables.js"
 import { type LimitReport, RegistryTotals, type Totals } from "./registry-totals.js"
@@ -76,7 +76,7 @@ export class RegistryObject extends DurableObject {
     return this.#keys.stats(scope, key)
   }
 
-  history(scope: string, key: string, count: number): KeyEvent[] {
+  history(scope: string, key: string, count: number): ReportedEvent[] {
     return this.#keys.history(scope, key, count)
   }
 

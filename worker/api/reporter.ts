@@ -75,7 +75,7 @@ export class Reporter {
     const aside = asideCountOf(reason)
     if (aside !== null) this.#addAside(aside, 1)
     const totals = this.#totalsOf(label)
-    const counts = allowed ? this.#keys.ofUsed(scope, key) : this.#keys.ofDenied(scope, key)
+    const counts = allowed ? this.#keys.holdUsed(scope, key) : this.#keys.holdDenied(scope, key)
     if (allowed) {
       totals.allowed++
       totals.allowedCost += cost
@@ -116,7 +116,7 @@ export class Reporter {
   /** Another event of a key. */
   noted(event: HistoryEntry["event"], scope: string, key: string, units: number): void {
     const atMs = Date.now()
-    const counts = this.#keys.ofUsed(scope, key)
+    const counts = this.#keys.holdUsed(scope, key)
     if (counts === null) return
     if (event === "reset") counts.lastResetAt = atMs
     addEvent(counts, { atMs, event, units, count: 1 })

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, rmdirSync, rmSync, writeFileSync } fro
 import { dirname, resolve } from "node:path"
 import { parseConfig } from "../../config/index.js"
 import { type OpenLimiterOptions, openLimiter } from "../../embedded/open-limiter.node.js"
-import { findLack, LOG_FILE, removeStore } from "../../embedded/store-files.node.js"
+import { findLogLoss, LOG_FILE, removeStore } from "../../embedded/store-files.node.js"
 import { StoreLocked, show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
@@ -64,9 +64,9 @@ function removeMade(path: string, missing: readonly string[]): void {
 }
 
 /** No other command opens such a folder either. */
-function damaged(path: string, lack: string): string {
+function damaged(path: string, loss: string): string {
   const place = show(path)
-  return `Cannot make ${place}: it is a damaged data folder already (${LOG_FILE}: ${lack}). Put that file back, or see what sluice repair --data-dir ${place} would do.`
+  return `Cannot make ${place}: it is a damaged data folder already (${LOG_FILE}: ${loss}). Put that file back, or see what sluice repair --data-dir ${place} would do.`
 }
 
 async function makeBoth(path: string, config: string): Promise<void> {
@@ -133,8 +133,8 @@ export const init: Command = {
     }
     // Limits that it has under the same names would be given other policies.
     if (isDataDir(path)) {
-      const lack = findLack(path)
-      if (lack !== null) throw new UsageError(damaged(path, lack))
+      const loss = findLogLoss(path)
+      if (loss !== null) throw new UsageError(damaged(path, loss))
       throw new UsageError(
         `Cannot make ${show(path)}: it is a data folder already. sluice serve --config FILE --data-dir ${show(path)} gives it the limits of a configuration, also where it was left by an init that was interrupted.`,
       )
