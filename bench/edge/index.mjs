@@ -23,8 +23,10 @@ const CEILING_MS = 1_000
 const USAGE = `Usage: npm run bench -- edge [options]
 
   --rounds N      rounds, in each of which every contender runs once (default ${ENOUGH_ROUNDS})
-  --seconds S     measured per contender, workload and number of connections (default 3)
-  --warm-up S     asked before that, not measured (default 1)
+  --seconds S     measured per contender, workload and number of connections
+                  (default ${WORKLOADS.map(({ label, measureMs }) => `${measureMs / 1000} for ${label}`).join(", ")})
+  --warm-up S     asked before that, not measured
+                  (default ${WORKLOADS.map(({ label, warmUpMs }) => `${warmUpMs / 1000} for ${label}`).join(", ")})
   --only A,B      contenders: ${CONTENDERS.map(({ name }) => name).join(", ")} (default all)
   --workloads A,B what is asked for: ${WORKLOADS.map(({ name }) => name).join(", ")} (default all)
   --folder PATH   where the objects' folders are made, and removed (default the system's temporary folder);
@@ -34,8 +36,8 @@ const USAGE = `Usage: npm run bench -- edge [options]
 
 const OPTIONS = {
   rounds: { type: "string", default: String(ENOUGH_ROUNDS) },
-  seconds: { type: "string", default: "3" },
-  "warm-up": { type: "string", default: "1" },
+  seconds: { type: "string" },
+  "warm-up": { type: "string" },
   only: { type: "string" },
   workloads: { type: "string" },
   folder: { type: "string", default: tmpdir() },
@@ -49,13 +51,19 @@ function parse(args) {
   const known = WORKLOADS.map(({ name }) => name)
   const workloads = values.workloads === undefined ? known : readList("--workloads", values.workloads, known)
   const only = values.only === undefined ? names : readList("--only", values.only, names)
+  const told = {
+    ...(values.seconds !== undefined && {
+      measureMs: 1000 * readNumber("--seconds", values.seconds, { minimum: 0.1, maximum: 600, whole: false }),
+    }),
+    ...(values["warm-up"] !== undefined && {
+      warmUpMs: 1000 * readNumber("--warm-up", values["warm-up"], { minimum: 0, maximum: 60, whole: false }),
+    }),
+  }
   return {
     help: values.help,
     rounds: readNumber("--rounds", values.rounds, { minimum: 1, maximum: 1000, whole: true }),
-    measureMs: 1000 * readNumber("--seconds", values.seconds, { minimum: 0.1, maximum: 600, whole: false }),
-    warmUpMs: 1000 * readNumber("--warm-up", values["warm-up"], { minimum: 0, maximum: 60, whole: false }),
     contenders: CONTENDERS.filter(({ name }) => only.includes(name)),
-    workloads: WORKLOADS.filter(({ name }) => workloads.includes(name)),
+    workloads: WORKLOADS.filter(({ name }) => workloads.includes(name)).map((workload) => ({ ...workload, ...told })),
     folder: values.folder,
     json: values.json ?? null,
   }
@@ -84,8 +92,7 @@ async function runRounds(options, ready, cores, parent) {
     for (const workload of options.workloads) {
       // Contenders that are compared stand next to each other in time: A B C D on one workload, then on the next.
       for (const { contender, config } of ready) {
-        const { measureMs, warmUpMs } = options
-        const taken = await measure({ contender, config, workload, round, warmUpMs, measureMs, cores, parent })
+        const taken = await measure({ contender, config, workload, round, cores, parent })
         samples.push(...taken)
         const rates = taken.map(({ load }) => whole(load.requestsPerSecond)).join(" and ")
         console.error(`round ${round}/${options.rounds}  ${workload.label}  ${contender.name}: ${rates} requests/s`)
@@ -96,6 +103,9 @@ async function runRounds(options, ready, cores, parent) {
 }
 
 function factLines({ machine, options, cores, syncMs, ceiling, date, loadBefore }) {
+  const durations = options.workloads
+    .map(({ label, measureMs, warmUpMs }) => `${measureMs / 1000} s after ${warmUpMs / 1000} s of warm-up for ${label}`)
+    .join(", ")
   const ceilings = CONNECTIONS.map((count) => `${whole(ceiling[count])} at ${count}`).join(", ")
   return [
     `workerd ${WORKERD_VERSION} serve, compatibility date ${COMPATIBILITY_DATE}, Node ${machine.node}, ${date}`,
@@ -106,7 +116,7 @@ function factLines({ machine, options, cores, syncMs, ceiling, date, loadBefore 
       ? "Processes not pinned to cores"
       : `workerd on core ${cores.server}, load generator on core ${cores.load}`,
     `Load generator's ceiling against a bare socket server, requests/s by connections: at least ${ceilings}`,
-    `${options.rounds} ${options.rounds === 1 ? "round" : "rounds"} of ${options.measureMs / 1000} s after ${options.warmUpMs / 1000} s of warm-up; medians and ranges over rounds`,
+    `${options.rounds} ${options.rounds === 1 ? "round" : "rounds"} of ${durations}; medians and ranges over rounds`,
     "Closed loop: latencies as the callers saw them, not corrected for requests that a stall kept from being sent",
     ...(options.rounds < ENOUGH_ROUNDS ? [`Fewer than ${ENOUGH_ROUNDS} rounds: figures to look at, not to quote`] : []),
   ]
@@ -163,8 +173,7 @@ export async function run(args) {
     diskSyncMs: syncMs,
     generatorCeiling: ceiling,
     rounds: options.rounds,
-    measureMs: options.measureMs,
-    warmUpMs: options.warmUpMs,
+    workloads: options.workloads,
     skipped: Object.fromEntries(skipped),
     summaries,
     ratios: found,

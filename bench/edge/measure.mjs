@@ -22,10 +22,11 @@ const TOUCH_CONNECTIONS = 32
  *
  * @returns {Promise<Sample[]>}
  */
-export async function measure({ contender, config, workload, round, warmUpMs, measureMs, cores, parent }) {
+export async function measure({ contender, config, workload, round, cores, parent }) {
   const server = await serve({ config, parent, cores: cores?.server ?? null })
   try {
     const { port } = server
+    const { warmUpMs, measureMs } = workload
     const plan = { port, paths: pathsOf(workload), expectedStatus: contender.expectedStatus }
     const load = (more) => generateLoad({ ...plan, ...more }, cores?.load ?? null)
     // The first answer to a key may be another than those measured: that of a policy that then denies.
