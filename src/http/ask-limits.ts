@@ -1,6 +1,6 @@
 import { isPromised } from "../lib/awaitable.js"
 import { answersAtOnce, decideTogether, type LimiterCheck, leaveOutReceipt } from "../limiter/decide-all.js"
-import { requireDecision } from "../limiter/is-decision.js"
+import { requireDecision } from "../limiter/require-decision.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"

@@ -1,4 +1,4 @@
-import { requireDecision } from "../limiter/is-decision.js"
+import { requireDecision } from "../limiter/require-decision.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { RequestDecision } from "./request-decision.js"

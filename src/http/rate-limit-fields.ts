@@ -1,5 +1,5 @@
 import { isDeniedByBlock } from "../limiter/denied-by-block.js"
-import { requireDecision } from "../limiter/is-decision.js"
+import { requireDecision } from "../limiter/require-decision.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import { BYTES, either, type Kinds, LIST, oneOf, requireFields, TEXT, unfit } from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"

@@ -1,7 +1,7 @@
 import { whenAnswered } from "../lib/awaitable.js"
 import type { Decision } from "../types/decision.js"
+import { isDecision } from "../types/is-decision.js"
 import type { AskLimiter } from "./ask-within.js"
-import { isDecision } from "./is-decision.js"
 
 /** How long an answer may take. */
 const ANSWER_MS = 60_000

@@ -3,9 +3,9 @@ import { COST, either, FUNCTION, flag, type Kinds, requireFields, requireKind, T
 import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
-import { requireDecision } from "./is-decision.js"
 import { Permit } from "./permit.js"
 import { CHECKER } from "./require-check-options.js"
+import { requireDecision } from "./require-decision.js"
 
 /** A limiter that answers at once: what it wraps stays synchronous. */
 export interface SyncChecker extends Checker {

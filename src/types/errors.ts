@@ -1,4 +1,5 @@
 import type { Decision } from "./decision.js"
+import { isDecision } from "./is-decision.js"
 
 /**
  * The base of every error that sluice throws on purpose. `code` is stable across versions; messages are for
@@ -64,7 +65,12 @@ export class RateLimitExceeded extends SluiceError {
   readonly code = "RATE_LIMIT_EXCEEDED"
   declare readonly decision: Decision
 
+  /** @throws {RangeError} where it is no decision, as without the `await` of a check that answers by promise */
   constructor(decision: Decision) {
+    if (!isDecision(decision)) {
+      const allowed = "the decision of a check"
+      throw new RangeError(`Cannot make a RateLimitExceeded: decision is ${show(decision)}, allowed is ${allowed}.`)
+    }
     const { key, policy, cost, retryAfterMs } = decision
     const when = retryAfterMs === 0 ? "does not admit it" : `admits cost ${cost} in ${retryAfterMs} ms`
     super(`Rate limit exceeded for key ${show(key)}: policy ${show(policy)} ${when}.`)

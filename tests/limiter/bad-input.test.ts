@@ -2,7 +2,16 @@ import { afterAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { openLimiter } from "../../src/embedded/index.node.js"
 import { quotaExceeded, rateLimitFields } from "../../src/http/index.js"
-import { acquire, limited, ManualClock, parsePolicy, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
+import {
+  acquire,
+  limited,
+  ManualClock,
+  parsePolicy,
+  RateLimitExceeded,
+  RateLimiter,
+  WaitingLine,
+  wrap,
+} from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import {
@@ -162,6 +171,21 @@ test.each([
     "quotaExceeded()",
     () => quotaExceeded(anything(undefined)),
     "decision is undefined, allowed is the decision of a check",
+  ],
+  [
+    "new RateLimitExceeded(promise)",
+    () => new RateLimitExceeded(anything(Promise.resolve(memory().check("a")))),
+    "Cannot make a RateLimitExceeded: decision is a promise, allowed is the decision of a check.",
+  ],
+  [
+    "new RateLimitExceeded(null)",
+    () => new RateLimitExceeded(anything(null)),
+    "Cannot make a RateLimitExceeded: decision is null, allowed is the decision of a check.",
+  ],
+  [
+    "new RateLimitExceeded({})",
+    () => new RateLimitExceeded(anything({})),
+    "decision is {}, allowed is the decision of",
   ],
 ] as const)("%s is a RangeError that names it", async (_name, call, message) => {
   const refusal = await messageOf(call)
