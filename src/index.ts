@@ -8,6 +8,7 @@ export type { Decisions } from "./engine/decisions.js"
 export { acquire } from "./limiter/acquire.js"
 export type { AcquireOptions, WaitingLineOptions } from "./limiter/acquire-options.js"
 export { type AllItem, checkAll } from "./limiter/check-all.js"
+export { copyDecision } from "./limiter/copy-decision.js"
 export { limited } from "./limiter/limited.js"
 export type { Limiter } from "./limiter/limiter.js"
 export type {

@@ -58,9 +58,8 @@ export class LimitDecision implements Decision {
     this.#chargedAtMs = chargedAtMs
   }
 
-  get receipt(): Receipt {
-    // The type says "absent or a receipt"; a getter can only be absent by value.
-    if (this.#chargeNumber === 0) return undefined as unknown as Receipt
+  get receipt(): Receipt | undefined {
+    if (this.#chargeNumber === 0) return undefined
     return {
       id: receiptId(this.#issuer, this.#chargeNumber),
       key: this.key,

@@ -99,7 +99,7 @@ export class LedgerRecords {
     if (name === undefined) return record
     const id = recordedName(name)
     const { charges: chargeNumber } = limit.openKeys()
-    const { chargedAtMs } = decision.receipt
+    const { chargedAtMs } = decision.receipt!
     this.#state.own(limit).admissionsLike(id).add({ id, key, cost, chargeNumber, calledAtMs: nowMs, chargedAtMs })
     return { ...record, id }
   }

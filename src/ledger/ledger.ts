@@ -271,7 +271,7 @@ export class Ledger {
       // Those before it are charged in memory: the log tells so, and that they were given back.
       this.#records.appendTogether(records, nowMs)
       for (const { limit, decision } of charged) {
-        this.#settle(limit, chargedReceipt(limit, decision.receipt), decision.cost, nowMs)
+        this.#settle(limit, chargedReceipt(limit, decision.receipt!), decision.cost, nowMs)
       }
       throw error
     }

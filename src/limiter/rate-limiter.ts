@@ -1,7 +1,6 @@
 import { Core } from "../engine/core.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
-import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { tooOldBeforeMs } from "../engine/settlement.js"
 import { StandaloneLimit } from "../engine/standalone-limit.js"
@@ -108,13 +107,13 @@ export class RateLimiter implements Limiter {
    *
    * @throws {CostError} where the cost exceeds the capacity, {KeyError}, {RangeError}; then nothing has changed
    */
-  check(key: string, options?: CheckOptions): LimitDecision {
+  check(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
     return options === undefined ? limit.check(key, 1, this.#clock.now()) : this.#checkAsAsked(limit, key, options)
   }
 
   /** Under an id, an admission of the last 5 minutes is told again: charged then, the rest as it is now. */
-  #checkAsAsked(limit: StandaloneLimit, key: string, options: CheckOptions): LimitDecision {
+  #checkAsAsked(limit: StandaloneLimit, key: string, options: CheckOptions): Decision {
     const cost = costOf(key, options)
     const { id } = options
     const nowMs = this.#clock.now()

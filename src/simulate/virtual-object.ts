@@ -1,6 +1,7 @@
 import { CallRate } from "../edge/call-rate.js"
 import { noteTerms } from "../edge/denial-terms.js"
 import { type Drawn, type DrawRequest, unitsToCharge } from "../edge/lease-draw.js"
+import { copyDecision } from "../limiter/copy-decision.js"
 import type { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Decision } from "../types/decision.js"
 import type { Receipt } from "../types/receipt.js"
@@ -115,7 +116,7 @@ export class VirtualObject {
   }
 
   #check(key: string, cost: number): Decision {
-    const decision = this.#limiter.check(key, { cost }).toJSON()
+    const decision = copyDecision(this.#limiter.check(key, { cost }))
     if (!decision.allowed && this.#limiter.policy.blockMs > 0) {
       noteTerms(decision, { blockedForMs: this.#limiter.status(key).blockedForMs })
     }

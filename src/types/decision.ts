@@ -49,10 +49,10 @@ export interface Decision {
   readonly reason: Reason
   /**
    * Proof of a charge, for `refund` and `settle`; present when something was charged. Limiters in memory and in a
-   * folder make it when it is asked for: a copy by spread or `structuredClone` has none, one by `JSON.stringify` has
-   * it.
+   * folder make it when it is asked for: a copy by spread or `structuredClone` has none, one by `copyDecision` or
+   * `JSON.stringify` has it.
    */
-  readonly receipt?: Receipt
+  readonly receipt?: Receipt | undefined
   /** Each rule's own decision, in the policy's order; present when the policy has several rules. */
   readonly rules?: readonly RuleDecision[]
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest"
 import type { HitStoreOptions } from "../../src/adapters/express-rate-limit.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import type { Policy } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
@@ -38,7 +39,7 @@ class LaterLimiter {
 
   async check(key: string, options?: CheckOptions) {
     await this.#later()
-    return this.#limiter.check(key, options).toJSON()
+    return copyDecision(this.#limiter.check(key, options))
   }
   async peek(key: string, options?: CheckOptions) {
     await this.#later()

@@ -23,6 +23,7 @@ import {
   RateLimiter,
   wrap,
 } from "../../src/index.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { show } from "../../src/types/errors.js"
 import { readSettings } from "../../worker/settings.js"
@@ -117,7 +118,7 @@ describe("fromConfig()", () => {
     const other = limitsByConfig(under, config)
     const answer = async (ask: () => unknown) => {
       try {
-        const { receipt: _, ...told } = ((await ask()) as { toJSON(): Decision }).toJSON()
+        const { receipt: _, ...told } = copyDecision((await ask()) as Decision)
         return told
       } catch (error) {
         return (error as LimitNotFound).code

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest"
 import { DenialCache, type DenialCacheOptions } from "../../src/edge/denial-cache.js"
 import { noteTerms } from "../../src/edge/denial-terms.js"
 import { ManualClock, type PolicyInput, parsePolicy, RateLimiter } from "../../src/index.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 import type { Rule } from "../../src/policy/policy.js"
 import type { Decision, RuleDecision } from "../../src/types/decision.js"
 import { policies, rules } from "../oracle/arbitraries.js"
@@ -46,7 +47,7 @@ function cached(input: PolicyInput, options: DenialCacheOptions = {}) {
     if (known) return known
     const ticket = cache.ticket()
     calls += 1
-    const decision = limiter.check(key, { cost }).toJSON()
+    const decision = copyDecision(limiter.check(key, { cost }))
     cache.note(key, policy, decision, ticket)
     return decision
   }
@@ -71,7 +72,7 @@ describe("DenialCache", () => {
     limiter.check("a")
     const ticket = cache.ticket()
     clock.advance(150)
-    const denial = limiter.check("a").toJSON()
+    const denial = copyDecision(limiter.check("a"))
     expect(denial.retryAfterMs).toBe(850)
     clock.advance(150)
     cache.note("a", policy, denial, ticket)
@@ -97,7 +98,7 @@ describe("DenialCache", () => {
     expect(cache.holds.find("c", policy, 1, 10)).toBeNull()
     const ticket = cache.ticket()
     cache.forget("d")
-    cache.note("d", policy, limiter.check("d").toJSON(), ticket)
+    cache.note("d", policy, copyDecision(limiter.check("d")), ticket)
     expect(cache.holds.find("d", policy, 1, 10)).toBeNull()
   })
 
@@ -151,7 +152,7 @@ describe("DenialCache", () => {
   test("leaves a cost to the limiter which the policy that decided there cannot admit", () => {
     const { limiter, cache, policy } = cached("1/minute")
     limiter.check("a")
-    const denial = limiter.check("a").toJSON()
+    const denial = copyDecision(limiter.check("a"))
     noteTerms(denial, { isForeign: true, maximumCost: 3 })
     cache.note("a", policy, denial, cache.ticket())
     expect(cache.find("a", policy, 3)).toMatchObject({ reason: "cached" })
@@ -311,7 +312,7 @@ describe("DenialCache", () => {
         clock.advance(Math.floor(Math.min(...policy.rules.map(({ periodMs }) => periodMs)) * waitShare * 0.4))
       }
       const ticket = cache.ticket()
-      const denial = limiter.check("a", { cost: costOf(1, cost) }).toJSON()
+      const denial = copyDecision(limiter.check("a", { cost: costOf(1, cost) }))
       if (denial.allowed) return
       if (policy.blockMs > 0) noteTerms(denial, { blockedForMs: limiter.status("a").blockedForMs })
       cache.note("a", policy, denial, ticket)
@@ -382,7 +383,7 @@ describe("DenialCache", () => {
     const most = Math.min(...limiter.policy.rules.map(({ capacity }) => capacity))
     limiter.check("a", { cost: most })
     clock.advance(89)
-    const denial = limiter.check("a").toJSON()
+    const denial = copyDecision(limiter.check("a"))
     noteTerms(denial, { isForeign: true })
     cache.note("a", sent, denial, cache.ticket())
     clock.advance(89)
@@ -397,14 +398,14 @@ describe("DenialCache", () => {
   test("does not throw where nobody said that a policy with more rules denied", () => {
     const { cache, limiter } = cached("2/minute; 5/hour")
     limiter.check("a", { cost: 2 })
-    cache.note("a", parsePolicy("2/minute"), limiter.check("a").toJSON(), cache.ticket())
+    cache.note("a", parsePolicy("2/minute"), copyDecision(limiter.check("a")), cache.ticket())
     expect(cache.find("a", parsePolicy("2/minute"), 2)).toMatchObject({ allowed: false, retryAfterMs: 60_000 })
   })
 
   test("remembers no denial whose block is over: it has nothing to answer", () => {
     const { cache, limiter, policy } = cached("1/minute")
     limiter.check("a")
-    const denial = limiter.check("a").toJSON()
+    const denial = copyDecision(limiter.check("a"))
     noteTerms(denial, { blockedForMs: 0 })
     cache.note("a", policy, denial, cache.ticket())
     expect(cache.size).toBe(0)
@@ -413,7 +414,7 @@ describe("DenialCache", () => {
   test("answers no longer than a block lasts", () => {
     const { cache, clock, limiter, policy } = cached("1/minute")
     limiter.check("a")
-    const denial = limiter.check("a").toJSON()
+    const denial = copyDecision(limiter.check("a"))
     noteTerms(denial, { blockedForMs: 2_000 })
     cache.note("a", policy, denial, cache.ticket())
     clock.advance(1_999)
@@ -426,7 +427,7 @@ describe("DenialCache", () => {
     const { check, cache, limiter, policy } = cached("1/day")
     check("a")
     const ticket = cache.ticket()
-    const denial = limiter.check("a").toJSON()
+    const denial = copyDecision(limiter.check("a"))
     limiter.reset("a")
     cache.forget("a")
     cache.note("a", policy, denial, ticket)

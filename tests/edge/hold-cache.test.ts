@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { HoldCache } from "../../src/edge/hold-cache.js"
 import { ManualClock, type PolicyInput, parsePolicy, RateLimiter } from "../../src/index.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 
 /** A limiter far away, in front of which a cache stands, both under one clock. */
 function held(input: PolicyInput, bounds: { readonly maxKeys?: number; readonly maxAgeMs?: number } = {}) {
@@ -8,7 +9,7 @@ function held(input: PolicyInput, bounds: { readonly maxKeys?: number; readonly 
   const clock = new ManualClock(1_000_000_000)
   const limiter = new RateLimiter(policy, { clock })
   const cache = new HoldCache({ maxKeys: 10, maxAgeMs: 10_000, clock, ...bounds })
-  const check = (key: string) => cache.note(key, policy, limiter.check(key).toJSON(), clock.now())
+  const check = (key: string) => cache.note(key, policy, copyDecision(limiter.check(key)), clock.now())
   return { policy, clock, limiter, cache, check }
 }
 
@@ -35,7 +36,7 @@ describe("HoldCache", () => {
     const { clock, cache, policy, limiter } = held("5/second; 1/second leaky_bucket burst 9")
     const askedAtMs = clock.now()
     clock.advance(100)
-    const told = limiter.check("a").toJSON()
+    const told = copyDecision(limiter.check("a"))
     clock.advance(100)
     cache.note("a", policy, told, askedAtMs)
     expect(cache.find("a", policy, 1, 799)).toMatchObject({ delayMs: 1_000, rules: [{}, { resetAfterMs: 1_000 }] })

@@ -4,6 +4,7 @@ import { type Drawn, type DrawRequest, unitsToCharge } from "../../src/edge/leas
 import { LeasePool } from "../../src/edge/lease-pool.js"
 import { isLeaseReceipt } from "../../src/edge/lease-receipt.js"
 import { ManualClock, RateLimiter } from "../../src/index.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 import type { Decision } from "../../src/types/decision.js"
 import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { assertProperty } from "../property/assert-property.js"
@@ -42,7 +43,7 @@ class World {
     for (const { receipt, units } of request.giveBack) this.owner.refund(receipt, units)
     const { remaining } = this.owner.peek("a", { cost: 0 })
     return {
-      decision: this.owner.check("a", { cost: unitsToCharge(request, remaining, isBusy) }).toJSON(),
+      decision: copyDecision(this.owner.check("a", { cost: unitsToCharge(request, remaining, isBusy) })),
       denial: null,
     }
   }
@@ -70,7 +71,7 @@ describe("LeasePool", () => {
     const owner = new RateLimiter(rule, { clock })
     for (let charges = 0; charges < 3; charges++) owner.charge("a", 100)
     const pool = new LeasePool({ units: 400, ttlMs: TTL_MS, ifBusy: false })
-    const denial = owner.check("a").toJSON()
+    const denial = copyDecision(owner.check("a"))
     const { told, request } = pool.turn("a", 45, clock.now(), owner.policy, denial)
     expect({ told, asked: request?.cost }).toEqual({ told: null, asked: 45 })
   })
@@ -79,7 +80,7 @@ describe("LeasePool", () => {
     const { owner, pools, clock } = new World("5/day fixed_window", 1)
     const pool = pools[0]!
     owner.check("a", { cost: 5 })
-    const denial = owner.check("a", { cost: 2 }).toJSON()
+    const denial = copyDecision(owner.check("a", { cost: 2 }))
     const turn = (cost: number) => pool.turn("a", cost, clock.now(), owner.policy, denial)
     expect(turn(2)).toEqual({ told: denial, request: null })
     expect(turn(3)).toEqual({ told: { ...denial, cost: 3 }, request: null })
@@ -87,7 +88,7 @@ describe("LeasePool", () => {
     const { told, request } = turn(1)
     expect([told, request]).toMatchObject([null, { cost: 1 }])
     owner.reset("a")
-    pool.end("a", request!, { decision: owner.check("a", { cost: 4 }).toJSON(), denial: null }, clock.now())
+    pool.end("a", request!, { decision: copyDecision(owner.check("a", { cost: 4 })), denial: null }, clock.now())
     expect(turn(2).told).toMatchObject({ allowed: true, cost: 2 })
     expect(turn(2)).toEqual({ told: denial, request: null })
   })
@@ -315,7 +316,7 @@ describe("LeasePool", () => {
     const nowMs = world.clock.now()
     const draw = (key: string) => {
       const request = pool.begin(key, 1, nowMs)!
-      const decision = world.owner.check(key, { cost: 17 }).toJSON()
+      const decision = copyDecision(world.owner.check(key, { cost: 17 }))
       pool.end(key, request, { decision, denial: null }, nowMs)
     }
     const waiting = pool.begin("draws", 1, nowMs)!
@@ -326,7 +327,12 @@ describe("LeasePool", () => {
     expect(pool.takeEvicted()).toMatchObject([{ receipt: { key: "2" }, units: 16 }])
     expect(pool.takeEvicted()).toEqual([])
     expect(pool.leftOf("1", nowMs)).toBe(16)
-    pool.end("draws", waiting, { decision: world.owner.check("draws", { cost: 17 }).toJSON(), denial: null }, nowMs)
+    pool.end(
+      "draws",
+      waiting,
+      { decision: copyDecision(world.owner.check("draws", { cost: 17 })), denial: null },
+      nowMs,
+    )
     expect(pool.leftOf("draws", nowMs)).toBe(16)
   })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { LookCache } from "../../src/edge/look-cache.js"
 import { ManualClock, type PolicyInput, parsePolicy, RateLimiter } from "../../src/index.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 
 /** A limiter far away, and a cache of what is told of its keys, both under one clock. */
 function looked(input: PolicyInput, bounds: { readonly maxKeys?: number; readonly maxAgeMs?: number } = {}) {
@@ -39,11 +40,11 @@ describe("LookCache", () => {
 
   test("knows of a charge what the next check is told, where it left enough for it", () => {
     const { cache, policy, limiter } = looked("3/second leaky_bucket burst 3")
-    cache.note("a", policy, limiter.check("a").toJSON())
+    cache.note("a", policy, copyDecision(limiter.check("a")))
     expect(cache.find("a", policy, 1)).toMatchObject({ allowed: true, delayMs: limiter.peek("a").delayMs })
     expect(cache.find("a", policy, 1)).not.toHaveProperty("receipt")
     limiter.check("a")
-    cache.note("a", policy, limiter.check("a").toJSON())
+    cache.note("a", policy, copyDecision(limiter.check("a")))
     expect(cache.find("a", policy, 1)).toBeNull()
   })
 

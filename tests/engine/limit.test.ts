@@ -88,7 +88,7 @@ describe("Limit", () => {
 
   test("chargeNumberOf() finds the number of a charge only in a receipt of this limit", () => {
     const limit = makeLimit("100/hour", { issuerId: "me" })
-    const ids = Array.from({ length: 40 }, () => limit.check("a", 1, START_MS).receipt.id)
+    const ids = Array.from({ length: 40 }, () => limit.check("a", 1, START_MS).receipt!.id)
     expect(new Set(ids).size).toBe(40)
     expect(ids.map((id) => limit.chargeNumberOf(id))).toEqual(Array.from({ length: 40 }, (_, i) => i + 1))
     for (const id of ["", "me", "me-", "me-0", "me-15", "me-01", "me-1 ", "you-1", "me--1", "me-1.0", "ME-1"]) {

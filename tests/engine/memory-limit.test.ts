@@ -23,7 +23,7 @@ test("toldAgain() tells limits that remember calls together apart by their prefi
 
 test("toldAgain() tells no admission that was settled, nor a call without an id", () => {
   const limit = makeMemoryLimit("9/day")
-  const { receipt } = limit.checkAnew("a", 1, START_MS, "call")
+  const receipt = limit.checkAnew("a", 1, START_MS, "call").receipt!
   expect(limit.toldAgain("a", 1, START_MS, undefined)).toBeUndefined()
   expect(limit.settle(receipt, 1, START_MS)).toBe(START_MS)
   expect(limit.toldAgain("a", 1, START_MS, "call")).toBeUndefined()
@@ -39,7 +39,7 @@ test("reset() closes the key's receipts, and no other's", () => {
 
 test("change() leaves receipts closed that were too old, where the new policy keeps them longer", () => {
   const limit = makeMemoryLimit("9/second")
-  const { receipt } = limit.check("a", 1, START_MS)
+  const receipt = limit.check("a", 1, START_MS).receipt!
   const lateMs = START_MS + 2 * HOUR_MS
   limit.change(parsePolicy("9/day"), lateMs)
   expect(limit.settle(receipt, 1, lateMs)).toBeNull()

@@ -2,6 +2,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { type LimitOptions, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
 import { checkAll } from "../../src/limiter/check-all.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { CheckOptions } from "../../src/types/limiter.js"
@@ -85,7 +86,7 @@ test("several limits elsewhere admit no more than each allows, and hold no charg
           return {
             async check(key: string, options?: CheckOptions) {
               await later()
-              const decision = inner.check(key, options).toJSON()
+              const decision = copyDecision(inner.check(key, options))
               await later()
               return decision
             },

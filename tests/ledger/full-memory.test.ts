@@ -119,7 +119,7 @@ describe("Ledger whose core has no memory for another key", () => {
 
   test("charge(), block() and settle() for more throw, and record nothing", async () => {
     const { ledger, used, unused, told, expectReplays } = await fullLedger()
-    const { receipt } = ledger.check(used, "a", 1, START_MS).decision
+    const receipt = ledger.check(used, "a", 1, START_MS).decision.receipt!
     expect(() => ledger.charge(unused, "a", 1, START_MS)).toThrow(full)
     expect(() => ledger.block(unused, "a", START_MS + 1, START_MS)).toThrow(full)
     let keys = 0
@@ -373,8 +373,8 @@ test("settle() of a limit that remembers as many settled receipts as it can is r
   const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
   const ledger = await Ledger.open(port)
   const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-  const { receipt } = ledger.check(limit, "a", 4, START_MS).decision
-  const settled = ledger.check(limit, "b", 1, START_MS).decision.receipt
+  const receipt = ledger.check(limit, "a", 4, START_MS).decision.receipt!
+  const settled = ledger.check(limit, "b", 1, START_MS).decision.receipt!
   ledger.settle(limit, settled, 1, START_MS)
   const old = { ...receipt, chargedAtMs: START_MS - 100 * 3_600_000 }
   const isFull = vi.spyOn(SavedReceipts.prototype, "isFull", "get").mockReturnValue(true)

@@ -29,7 +29,7 @@ test("300,000 receipts that were settled take a bit each, in memory and in a sna
   const endMs = START_MS + HOUR_MS
   for (let number = 1; number <= MANY; number++) {
     const nowMs = START_MS + Math.floor((number / MANY) * HOUR_MS)
-    const { receipt } = ledger.check(limitOf(ledger), "a", 1, nowMs).decision
+    const receipt = ledger.check(limitOf(ledger), "a", 1, nowMs).decision.receipt!
     if (number % 1_000 === 500) open.push(receipt)
     else if (!ledger.settle(limitOf(ledger), receipt, 1, nowMs)) expect.fail(`${receipt.id} is not open`)
     if (number % 1_000 === 1) some.push(receipt)
@@ -64,7 +64,7 @@ test("300,000 receipts that were settled take a bit each, in memory and in a sna
 
   // A receipt of this policy can be settled for three hours.
   const laterMs = START_MS + 3 * HOUR_MS + HOUR_MS / 2
-  const { receipt } = ledger.check(limitOf(ledger), "a", 1, laterMs).decision
+  const receipt = ledger.check(limitOf(ledger), "a", 1, laterMs).decision.receipt!
   await ledger.compact()
   expect(bytes()).toBeLessThan(held * 0.7)
   for (const nowMs of [laterMs, endMs]) expect(settleAll(some, nowMs)).toEqual(new Set([false]))

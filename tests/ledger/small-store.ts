@@ -16,7 +16,7 @@ export async function fillSmallStore(port: LedgerPort): Promise<{ id: number; bo
   const ledger = await Ledger.open(port, SMALL_STORE)
   const log = ledger.define("log", parsePolicy({ limit: 9, period: "1m", algorithm: "sliding_window_log" }), START_MS)
   const block = ledger.define("block", parsePolicy({ limit: 2, period: "1m", block: "1h" }), START_MS)
-  const { receipt } = ledger.check(log, "é", 2, START_MS).decision
+  const receipt = ledger.check(log, "é", 2, START_MS).decision.receipt!
   await ledger.compact()
   ledger.settle(log, receipt, 1, START_MS + 1)
   for (let check = 2; check < 6; check++) ledger.check(log, "é", 1, START_MS + check)

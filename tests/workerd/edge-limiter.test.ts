@@ -2,6 +2,7 @@ import { createExecutionContext, evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { acquire } from "../../src/limiter/acquire.js"
+import { copyDecision } from "../../src/limiter/copy-decision.js"
 import { ManualClock } from "../../src/types/clock.js"
 import {
   checkAcross,
@@ -33,6 +34,8 @@ describe("EdgeLimiter", () => {
       reason: "ok",
       receipt: { id: expect.any(String), key: "a", policy: "api", cost: 2, chargedAtMs: START_MS },
     })
+    expect(copyDecision(decision)).toEqual(decision)
+    expect(structuredClone(decision)).toEqual(decision)
     expect(await limiter.check("a", { cost: 4 })).toEqual({
       ...decision,
       allowed: false,

@@ -1,11 +1,11 @@
 import { Core } from "../../engine/core.js"
 import { Limit } from "../../engine/limit.js"
-import type { LimitDecision } from "../../engine/limit-decision.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import { CLOCK, requireKind, requireNames, requireWhole } from "../../policy/require-fields.js"
 import { type Clock, systemClock } from "../../types/clock.js"
+import type { Decision } from "../../types/decision.js"
 import { CostError } from "../../types/errors.js"
 import type { KeyStats } from "../../types/limiter.js"
 import { checkedClock } from "../checked-clock.js"
@@ -68,7 +68,7 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
    * @param cost whole units, 0 … 2^31; default 1. 0 asks only
    * @throws {CostError} where the cost exceeds the capacity; {RangeError}; then nothing has changed
    */
-  check(cost = 1): LimitDecision {
+  check(cost = 1): Decision {
     return this.#limit.check(KEY, this.#requireCost(cost), this.#clock.now())
   }
 
@@ -88,7 +88,7 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
   }
 
   /** What `check` would say, charging nothing. */
-  peek(cost = 1): LimitDecision {
+  peek(cost = 1): Decision {
     return this.#limit.peek(KEY, this.#requireCost(cost), this.#clock.now())
   }
 

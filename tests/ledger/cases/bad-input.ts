@@ -88,7 +88,7 @@ export const badInputCases: readonly LedgerCase[] = [
       const policy = parsePolicy("10/hour")
       const limit = ledger.define("l", policy, START_MS)
       const other = ledger.define("other", policy, START_MS)
-      const { receipt } = ledger.check(limit, "a", 2, START_MS, "call-1").decision
+      const receipt = ledger.check(limit, "a", 2, START_MS, "call-1").decision.receipt!
       ledger.remove(limit, START_MS)
       await ledger.commit()
       const rows = rowsText(port)

@@ -69,9 +69,9 @@ export const clockCases: readonly LedgerCase[] = [
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core, names: true, keepStatsMs: 24 * 60 * MINUTE_MS })
       const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-      const open = ledger.check(limit, "open", 4, START_MS).decision.receipt
-      const named = ledger.check(limit, "named", 4, START_MS, "call-1").decision.receipt
-      const ahead = ledger.check(limit, "ahead", 4, START_MS + YEAR_MS).decision.receipt
+      const open = ledger.check(limit, "open", 4, START_MS).decision.receipt!
+      const named = ledger.check(limit, "named", 4, START_MS, "call-1").decision.receipt!
+      const ahead = ledger.check(limit, "ahead", 4, START_MS + YEAR_MS).decision.receipt!
       ledger.check(limit, "later", 1, START_MS + 1)
       expect(ledger.settle(limit, ahead, 4, START_MS + 2)).toBe(true)
       await ledger.compact()
@@ -153,7 +153,7 @@ export const clockCases: readonly LedgerCase[] = [
         const ledger = await Ledger.open(makePort(), { core })
         const why = JSON.stringify(policy)
         const limit = ledger.define("l", parsePolicy(policy), START_MS)
-        const { receipt } = ledger.check(limit, "a", 2, START_MS + YEAR_MS).decision
+        const receipt = ledger.check(limit, "a", 2, START_MS + YEAR_MS).decision.receipt!
         ledger.check(limit, "a", 3, START_MS + YEAR_MS)
         ledger.check(limit, "spent", 5, START_MS)
         const { heals } = limit.openKeys()

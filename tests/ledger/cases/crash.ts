@@ -22,7 +22,7 @@ async function live(ledger: Ledger, acknowledged: () => void): Promise<void> {
   }
   const first = ledger.define("first", parsePolicy("50/minute"), START_MS)
   await done(ledger.commit())
-  const { receipt } = ledger.check(first, "a", 3, START_MS).decision
+  const receipt = ledger.check(first, "a", 3, START_MS).decision.receipt!
   await done(ledger.commit())
   ledger.check(first, "b", 1, START_MS)
   ledger.settle(first, receipt, 2, START_MS + 1)
@@ -51,7 +51,7 @@ async function liveBeside(ledger: Ledger, acknowledged: () => void): Promise<voi
   const limit = ledger.define("first", parsePolicy("50/minute"), START_MS)
   ledger.define("second", parsePolicy({ limit: 9, period: "1m", algorithm: "sliding_window_log" }), START_MS)
   for (let key = 0; key < 16; key++) ledger.check(limit, `key-${key}`, 1, START_MS, `id-${key}`)
-  const { receipt } = ledger.check(limit, "a", 5, START_MS).decision
+  const receipt = ledger.check(limit, "a", 5, START_MS).decision.receipt!
   await ledger.commit()
   acknowledged()
   for (let compaction = 0; compaction < 2; compaction++) {

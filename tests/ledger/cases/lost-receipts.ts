@@ -115,7 +115,7 @@ async function settleAnyhow(all: readonly Step[], disk: LedgerPort, options: Led
     if (step.verb === "check") {
       const limit = process.now.define(names[step.limit]!, policy, nowMs)
       const { decision, needsCommit } = process.now.check(limit, "a", 1, nowMs)
-      const { receipt } = decision
+      const receipt = decision.receipt!
       expect(ids.has(receipt.id), receipt.id).toBe(false)
       ids.add(receipt.id)
       told.push({ receipt, waits: needsCommit, charge: "held", settled: "no" })
@@ -161,9 +161,9 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const process = new MortalLedger(makePort(), { sync: "batch" })
       const ledger = await process.start(START_MS)
       const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-      const kept = ledger.check(limit, "a", 1, START_MS).decision.receipt
+      const kept = ledger.check(limit, "a", 1, START_MS).decision.receipt!
       await ledger.commit()
-      const lost = ledger.check(limit, "a", 6, START_MS + 5).decision.receipt
+      const lost = ledger.check(limit, "a", 6, START_MS + 5).decision.receipt!
       const again = await process.crash(START_MS - 1_000)
       const remaining = () =>
         again
@@ -171,7 +171,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
           .openKeys()
           .peek("a", 0, START_MS + 5).remaining
       const settle = (receipt: Receipt) => again.settle(again.limit("l")!, receipt, receipt.cost, START_MS + 5)
-      const charged = again.check(again.limit("l")!, "a", 6, START_MS + 5).decision.receipt
+      const charged = again.check(again.limit("l")!, "a", 6, START_MS + 5).decision.receipt!
       expect(charged.chargedAtMs).toBe(lost.chargedAtMs)
       expect(charged.id).not.toBe(lost.id)
       expect(settle(lost)).toBe(false)
@@ -191,7 +191,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const process = new MortalLedger(makePort(), { sync: "batch" })
       const ledger = await process.start(START_MS)
       const lost = ledger.check(ledger.define("lost", parsePolicy("10/hour"), START_MS), "a", 6, START_MS).decision
-        .receipt
+        .receipt!
       let again = await process.crash(START_MS)
       // Nobody has its number yet: it is gone as if it had been removed, and its receipts give nothing back.
       expect(again.limitOf(lost)).toBe(null)
@@ -201,7 +201,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       await again.close()
       again = await process.start(START_MS)
       const limit = again.define("l", parsePolicy("10/hour"), START_MS)
-      const charged = again.check(limit, "a", 6, START_MS).decision.receipt
+      const charged = again.check(limit, "a", 6, START_MS).decision.receipt!
       expect(charged.id.split("-")[0]).toBe(lost.id.split("-")[0])
       expect(again.settle(limit, lost, 6, START_MS)).toBe(false)
       expect(again.settle(limit, charged, 6, START_MS)).toBe(true)
@@ -215,7 +215,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const process = new MortalLedger(makePort(), { sync: "batch" })
       const ledger = await process.start(START_MS)
       const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      const receipt = ledger.check(limit, "a", 6, START_MS).decision.receipt!
       await ledger.commit()
       expect(ledger.settle(limit, receipt, 6, START_MS)).toBe(true)
       const again = await process.crash(START_MS + 1)
@@ -238,7 +238,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const receipts: Receipt[] = []
       const checkAndCrash = async () => {
         const limit = process.now.define("l", parsePolicy("1000000/52w"), START_MS)
-        receipts.push(process.now.check(limit, "a", 1, START_MS).decision.receipt)
+        receipts.push(process.now.check(limit, "a", 1, START_MS).decision.receipt!)
         await process.now.commit()
         for (let crash = 0; crash < 3; crash++) await process.crash(START_MS)
       }

@@ -17,7 +17,7 @@ export const receiptCases: readonly LedgerCase[] = [
       const receipts: Receipt[] = []
       ledger.define("l", parsePolicy("10/hour"), START_MS)
       for (const key of ["a", "b", "c"]) {
-        receipts.push(ledger.check(ledger.limit("l")!, key, 6, START_MS).decision.receipt)
+        receipts.push(ledger.check(ledger.limit("l")!, key, 6, START_MS).decision.receipt!)
       }
       const settle = (index: number, units: number) =>
         ledger.settle(ledger.limit("l")!, receipts[index]!, units, START_MS + 1)
@@ -57,7 +57,7 @@ export const receiptCases: readonly LedgerCase[] = [
       const port = makePort()
       let ledger = await Ledger.open(port, { core })
       ledger.define("l", parsePolicy("10/hour"), START_MS)
-      const charge = (key: string) => ledger.check(ledger.limit("l")!, key, 3, START_MS).decision.receipt
+      const charge = (key: string) => ledger.check(ledger.limit("l")!, key, 3, START_MS).decision.receipt!
       const before = [charge("a"), charge("a"), charge("a")]
       const other = charge("b")
       ledger.reset(ledger.limit("l")!, "a", START_MS + 1)
@@ -96,7 +96,7 @@ export const receiptCases: readonly LedgerCase[] = [
       const port = makePort()
       let ledger = await Ledger.open(port, { core })
       let limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      const receipt = ledger.check(limit, "a", 6, START_MS).decision.receipt!
       ledger.reset(limit, "a", START_MS + 1)
       ledger.check(limit, "b", 1, START_MS + 3 * HOUR_MS + 2)
       await ledger.compact()
@@ -115,7 +115,7 @@ export const receiptCases: readonly LedgerCase[] = [
       const ledger = await Ledger.open(makePort(), { core })
       const limit = ledger.define("l", parsePolicy("5/10s"), START_MS)
       const aheadMs = START_MS + 3 * HOUR_MS
-      const { receipt } = ledger.check(limit, "a", 5, aheadMs).decision
+      const receipt = ledger.check(limit, "a", 5, aheadMs).decision.receipt!
       ledger.reset(limit, "a", START_MS)
       ledger.check(limit, "a", 5, aheadMs + 1)
       await ledger.compact()
@@ -131,7 +131,7 @@ export const receiptCases: readonly LedgerCase[] = [
       const port = makePort()
       const ledger = await Ledger.open(port, { core })
       const limit = ledger.define("l", parsePolicy("8/100ms"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 3, START_MS).decision
+      const receipt = ledger.check(limit, "a", 3, START_MS).decision.receipt!
       ledger.check(limit, "a", 4, START_MS + 87)
       expect(ledger.settle(limit, receipt, 3, START_MS - 6)).toBe(true)
       expect(ledger.check(limit, "a", 5, START_MS - 6).decision.allowed).toBe(false)
@@ -145,7 +145,7 @@ export const receiptCases: readonly LedgerCase[] = [
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core })
       const limit = ledger.define("l", parsePolicy("8/100ms sliding_window_log"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 3, START_MS).decision
+      const receipt = ledger.check(limit, "a", 3, START_MS).decision.receipt!
       ledger.check(limit, "a", 4, START_MS - 1)
       expect(ledger.settle(limit, receipt, 3, START_MS - 1)).toBe(false)
       expect(await ledger.lastRecords(9, ({ op }) => op === "settle")).toEqual([])
@@ -160,8 +160,8 @@ export const receiptCases: readonly LedgerCase[] = [
       const port = makePort()
       const ledger = await Ledger.open(port, { core })
       const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
-      const { receipt: settled } = ledger.check(limit, "b", 6, START_MS).decision
+      const receipt = ledger.check(limit, "a", 6, START_MS).decision.receipt!
+      const settled = ledger.check(limit, "b", 6, START_MS).decision.receipt!
       expect(ledger.settle(limit, settled, 1, START_MS)).toBe(true)
       const lateMs = START_MS + 3 * HOUR_MS + 1
       expect(ledger.settle(limit, receipt, 6, lateMs)).toBe(false)
@@ -182,8 +182,8 @@ export const receiptCases: readonly LedgerCase[] = [
       const port = makePort()
       const ledger = await Ledger.open(port, { core })
       const limit = ledger.define("l", parsePolicy("10/minute"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
-      const { receipt: open } = ledger.check(limit, "b", 6, START_MS + HOUR_MS + 120_000).decision
+      const receipt = ledger.check(limit, "a", 6, START_MS).decision.receipt!
+      const open = ledger.check(limit, "b", 6, START_MS + HOUR_MS + 120_000).decision.receipt!
       expect(ledger.settle(limit, receipt, 1, START_MS)).toBe(true)
       const laterMs = START_MS + HOUR_MS + 120_001
       ledger.check(limit, "c", 1, laterMs)
@@ -202,7 +202,7 @@ export const receiptCases: readonly LedgerCase[] = [
       const ledger = await Ledger.open(port, { core })
       const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
       const other = ledger.define("other", parsePolicy("10/hour"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      const receipt = ledger.check(limit, "a", 6, START_MS).decision.receipt!
       await ledger.commit()
       const before = rowsText(port)
       const bad: readonly (readonly [change: object, units: number, nowMs: number])[] = [

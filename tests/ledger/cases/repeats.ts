@@ -20,7 +20,7 @@ export const repeatCases: readonly LedgerCase[] = [
       ledger.define("l", parsePolicy("100/hour"), START_MS)
       const ask = (key: string, id: string, nowMs: number) =>
         ledger.check(ledger.limit("l")!, key, 7, nowMs, id).decision
-      const { receipt } = ask("a", "call-1", START_MS)
+      const receipt = ask("a", "call-1", START_MS).receipt!
       await ledger.commit()
       for (const after of ["a crash", "a compaction"]) {
         const crashed = ledger
@@ -30,9 +30,9 @@ export const repeatCases: readonly LedgerCase[] = [
         expect(ask("a", "call-1", START_MS + FIVE_MINUTES_MS).receipt, after).toEqual(receipt)
         expect(ledger.limit("l")!.openKeys().stats("a").totalAllowed, after).toBe(1)
       }
-      expect(ask("b", "call-1", START_MS).receipt.id).not.toBe(receipt.id)
-      expect(ask("a", "call-2", START_MS).receipt.id).not.toBe(receipt.id)
-      expect(ask("a", "call-1", START_MS + FIVE_MINUTES_MS + 1).receipt.id).not.toBe(receipt.id)
+      expect(ask("b", "call-1", START_MS).receipt!.id).not.toBe(receipt.id)
+      expect(ask("a", "call-2", START_MS).receipt!.id).not.toBe(receipt.id)
+      expect(ask("a", "call-1", START_MS + FIVE_MINUTES_MS + 1).receipt!.id).not.toBe(receipt.id)
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
     },
@@ -45,7 +45,7 @@ export const repeatCases: readonly LedgerCase[] = [
       let ledger = await Ledger.open(port, { core })
       const check = (id?: string) => ledger.check(ledger.define("l", policy, START_MS), "a", 10, START_MS, id).decision
       ledger.check(ledger.define("l", policy, START_MS), "a", 10, START_MS + 600_000)
-      const { receipt } = check("order-7")
+      const receipt = check("order-7").receipt!
       expect(receipt.chargedAtMs).toBe(START_MS + 600_000)
       await ledger.compact()
       await ledger.close()
@@ -63,7 +63,7 @@ export const repeatCases: readonly LedgerCase[] = [
           const port = makePort()
           let ledger = await Ledger.open(port, { core })
           const limit = ledger.define("l", policy, START_MS)
-          const { receipt } = ledger.check(limit, "a", 1, START_MS + aheadMs, "job").decision
+          const receipt = ledger.check(limit, "a", 1, START_MS + aheadMs, "job").decision.receipt!
           // The time of a charge may be that of the clock of before, and that of its call be now.
           const second = ledger.check(limit, "a", 1, START_MS, "other").decision
           if (compacts) await ledger.compact()
@@ -80,7 +80,7 @@ export const repeatCases: readonly LedgerCase[] = [
           const again = ledger.check(ledger.limit("l")!, "a", 1, START_MS, "other").decision
           expect(again.receipt, why).toEqual(second.receipt)
           const anew = ledger.check(ledger.limit("l")!, "a", 1, START_MS, "job").decision
-          expect(anew.receipt.id === receipt.id, why).toBe(aheadMs === FIVE_MINUTES_MS)
+          expect(anew.receipt!.id === receipt.id, why).toBe(aheadMs === FIVE_MINUTES_MS)
           expect((await ledger.verify()).replayEqualsLive, why).toBe(true)
           await ledger.close()
         }
@@ -93,7 +93,7 @@ export const repeatCases: readonly LedgerCase[] = [
       const port = makePort()
       let ledger = await Ledger.open(port, { core })
       const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
-      const { receipt } = ledger.check(limit, "a", 7, START_MS, "x").decision
+      const receipt = ledger.check(limit, "a", 7, START_MS, "x").decision.receipt!
       ledger.check(limit, "a", 7, START_MS, "y")
       expect(() => ledger.check(limit, "a", 8, START_MS, "x")).toThrow(
         admittedAt(7, 'Cannot check under id "x": cost is 8, allowed is 7.'),
@@ -118,14 +118,14 @@ export const repeatCases: readonly LedgerCase[] = [
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core })
       ledger.define("l", parsePolicy("5/minute"), START_MS)
-      const { receipt } = ledger.check(ledger.limit("l")!, "a", 5, START_MS, "x").decision
+      const receipt = ledger.check(ledger.limit("l")!, "a", 5, START_MS, "x").decision.receipt!
       expect(ledger.settle(ledger.limit("l")!, receipt, 5, START_MS + 1)).toBe(true)
       ledger.define("l", parsePolicy("5/hour"), START_MS + YEAR_MS)
       ledger.check(ledger.limit("l")!, "z", 1, START_MS + 10)
       await ledger.compact()
       const { decision } = ledger.check(ledger.limit("l")!, "a", 5, START_MS + 20, "x")
       expect(decision).toMatchObject({ allowed: true, remaining: 0 })
-      expect(decision.receipt.id).not.toBe(receipt.id)
+      expect(decision.receipt!.id).not.toBe(receipt.id)
       await ledger.close()
     },
   },
@@ -212,7 +212,7 @@ export const repeatCases: readonly LedgerCase[] = [
           START_MS,
         )
       }
-      const receiptsOf = (answers: ReturnType<typeof ask>) => answers.map(({ decision }) => decision.receipt)
+      const receiptsOf = (answers: ReturnType<typeof ask>) => answers.map(({ decision }) => decision.receipt!)
       const told = receiptsOf(ask("a", "b"))
       expect(new Set(told.map(({ id }) => id)).size).toBe(2)
       expect(ask("a", "b").map(({ needsCommit }) => needsCommit)).toEqual([true, true])
@@ -277,7 +277,7 @@ export const repeatCases: readonly LedgerCase[] = [
       let ledger = await Ledger.open(port, { core })
       const first = ledger.define("a", parsePolicy("5/hour"), START_MS)
       ledger.define("b", parsePolicy("5/hour"), START_MS)
-      const { receipt } = ledger.check(first, "k", 2, START_MS).decision
+      const receipt = ledger.check(first, "k", 2, START_MS).decision.receipt!
       ledger.remove(first, START_MS + 1)
       for (const after of ["now", "a compaction", "a crash"]) {
         if (after === "a compaction") await ledger.compact()
