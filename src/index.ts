@@ -48,5 +48,14 @@ export {
   StoreVersion,
   TimeoutExceeded,
 } from "./types/errors.js"
-export type { AllDecision, Awaitable, Checker, CheckItem, CheckOptions, KeyStats, KeyStatus } from "./types/limiter.js"
+export type {
+  AllDecision,
+  AllOptions,
+  Awaitable,
+  Checker,
+  CheckItem,
+  CheckOptions,
+  KeyStats,
+  KeyStatus,
+} from "./types/limiter.js"
 export type { Receipt } from "./types/receipt.js"

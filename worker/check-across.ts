@@ -1,9 +1,9 @@
 import { chargeTogether } from "../src/edge/charge-together.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import { requireItems } from "../src/limiter/require-check-options.js"
+import { itemsOf, requireItems } from "../src/limiter/require-check-options.js"
 import { having, type Kind, requireKind } from "../src/policy/require-fields.js"
 import type { Decision } from "../src/types/decision.js"
-import type { AllDecision } from "../src/types/limiter.js"
+import type { AllDecision, AllOptions } from "../src/types/limiter.js"
 import type { CheckPart, PartSource } from "./check-part.js"
 import { type AcrossDecision, decideKnown } from "./decide-known.js"
 import { noteBeside } from "./look-beside.js"
@@ -77,8 +77,9 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * }
  * ```
  */
-export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDecision> {
-  return (await decideAcross(items)).all
+export async function checkAcross(items: readonly AcrossItem[], options?: AllOptions): Promise<AllDecision> {
+  requireItems(items, ["limiter", "key", "cost", "id"])
+  return (await decideAcross(itemsOf(items, options))).all
 }
 
 /**
@@ -118,7 +119,6 @@ export async function decideAcross(
 
 /** The checks as their limiters would send them. */
 function partsOf(items: readonly AcrossItem[], maxDelayMs: number): readonly CheckPart[] {
-  requireItems(items, ["limiter", "key", "cost", "id"])
   return items.map(({ limiter, ...item }, index) => {
     requireKind("check all", `items[${index}].limiter`, limiter, LIMITER)
     const part = limiter.partOf(item)

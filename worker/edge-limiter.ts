@@ -7,6 +7,7 @@ import type { Verification } from "../src/ledger/verification.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import {
   costOf,
+  refuseOptions,
   requireOwnItems,
   requireRefund,
   requireSettlement,
@@ -18,7 +19,7 @@ import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError } from "../src/types/errors.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
+import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { checkAcross } from "./check-across.js"
 import type { CheckPart } from "./check-part.js"
@@ -165,14 +166,17 @@ export class EdgeLimiter implements Limiter {
    * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an
    * item names another limit; as `check`, when all was given back
    */
-  async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+  async checkAll(items: readonly CheckItem[], options?: AllOptions): Promise<AllDecision> {
     requireOwnItems(items, this.policy.name)
-    return checkAcross(items.map(({ limit: _, ...item }) => ({ limiter: this, ...item })))
+    return checkAcross(
+      items.map(({ limit: _, ...item }) => ({ limiter: this, ...item })),
+      options,
+    )
   }
 
   /** `checkAll`, but only whether. */
-  async allowAll(items: readonly CheckItem[]): Promise<boolean> {
-    return (await this.checkAll(items)).allowed
+  async allowAll(items: readonly CheckItem[], options?: AllOptions): Promise<boolean> {
+    return (await this.checkAll(items, options)).allowed
   }
 
   /**
@@ -203,36 +207,48 @@ export class EdgeLimiter implements Limiter {
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
-  async charge(key: string, units: number): Promise<void> {
+  charge(key: string, units: number): Promise<void>
+  async charge(key: string, units: number, surplus?: unknown): Promise<void> {
+    refuseOptions("charge", surplus)
     requireUnits(units)
     await this.#endingLeases(key, () => this.#calls.change(key, (stub, subject) => stub.charge(subject, units), ONCE))
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
-  async block(key: string, duration: Duration): Promise<void> {
+  block(key: string, duration: Duration): Promise<void>
+  async block(key: string, duration: Duration, surplus?: unknown): Promise<void> {
+    refuseOptions("block", surplus)
     const durationMs = parseDurationArgument("block", "duration", duration)
     const block = (stub: ObjectStub, subject: Subject) => stub.block(subject, durationMs)
     await this.#endingLeases(key, () => this.#calls.change(key, block, REPEATABLE))
   }
 
   /** Ends a block. Whether there was one that still lasted. */
-  async unblock(key: string): Promise<boolean> {
+  unblock(key: string): Promise<boolean>
+  async unblock(key: string, surplus?: unknown): Promise<boolean> {
+    refuseOptions("unblock", surplus)
     return this.#calls.change(key, (stub, subject) => stub.unblock(subject), ONCE)
   }
 
   /** Makes a key's quota full, ends its block and closes its receipts. Whether there was anything to forget. */
-  async reset(key: string): Promise<boolean> {
+  reset(key: string): Promise<boolean>
+  async reset(key: string, surplus?: unknown): Promise<boolean> {
+    refuseOptions("reset", surplus)
     const reset = () => this.#calls.change(key, (stub, subject) => stub.reset(subject), ONCE)
     return this.#leased === null ? reset() : this.#leased.forget(key, reset)
   }
 
   /** A key's state without a check, in its object: units of a `lease` are used there. */
-  async status(key: string): Promise<KeyStatus> {
+  status(key: string): Promise<KeyStatus>
+  async status(key: string, surplus?: unknown): Promise<KeyStatus> {
+    refuseOptions("tell the status", surplus)
     return this.#calls.ask(key, (stub, subject) => stub.status(subject))
   }
 
   /** A key's statistics since its object was last wiped. */
-  async stats(key: string): Promise<KeyStats> {
+  stats(key: string): Promise<KeyStats>
+  async stats(key: string, surplus?: unknown): Promise<KeyStats> {
+    refuseOptions("tell statistics", surplus)
     return this.#calls.ask(key, (stub, subject) => stub.stats(subject))
   }
 

@@ -13,6 +13,7 @@ import {
 } from "../limiter/named-limits.js"
 import { requirePage } from "../limiter/page.js"
 import {
+  callIdOf,
   costOf,
   costOfItem,
   costToExplain,
@@ -42,7 +43,7 @@ import {
 import type { Decision } from "../types/decision.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { LimitNotFound } from "../types/errors.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
 import {
@@ -80,6 +81,7 @@ export interface CallOptions {
 }
 
 const CALL_NAMES = ["signal"]
+const ALL_NAMES = ["id", ...CALL_NAMES]
 const CHECK_NAMES = ["cost", "id", "limit", ...CALL_NAMES]
 
 /** The most entries of a listing that the API tells at once. */
@@ -89,8 +91,8 @@ const MAX_LISTED = 1_000
  * The limits of a server, `sluice serve` or a deployed Worker, by the verbs that limits in this process have.
  *
  * A call that can be repeated harmlessly is tried again where the server does not answer: those that ask, those that
- * settle or set something, `check`, which carries an id of its own so that it is charged once, and a `checkAll` whose
- * items have ids. `charge` and `reset` are not repeated.
+ * settle or set something, `check`, which carries an id of its own so that it is charged once, and a `checkAll` that
+ * has one, or whose items all do. `charge` and `reset` are not repeated.
  *
  * Every verb fails with what the limiter behind the server throws: `LimitNotFound`, `CostError`, `KeyError`,
  * `PolicyError`, `RangeError`; with `StoreUnavailable` where the server does not answer in time; with `ApiError` where
@@ -163,18 +165,20 @@ export class SluiceClient implements NamedLimits {
     return this.#read(readDecision, await this.#ask<DecisionJson>("/v1/peek", key, asked, { repeatable: true, signal }))
   }
 
-  /** All or nothing. Where every item has an id, the call is repeated if its answer is lost, and charges once. */
-  async checkAll(items: readonly CheckItem[], options: CallOptions = {}): Promise<AllDecision> {
+  /**
+   * All or nothing. Where the call or every item has an id, it is repeated if its answer is lost, and charges once.
+   */
+  async checkAll(items: readonly CheckItem[], options: AllOptions & CallOptions = {}): Promise<AllDecision> {
     requireItems(items)
     for (const item of items) costOfItem(item.key, item)
-    requireOptionNames("check all", options, CALL_NAMES)
+    const callId = callIdOf(options, ALL_NAMES)
     const { signal } = options
-    const body = { items: items.map(({ key, cost, limit, id }) => ({ key, cost, limit, id })) }
-    const repeatable = items.every(({ id }) => id !== undefined)
+    const body = { items: items.map(({ key, cost, limit, id }) => ({ key, cost, limit, id })), id: callId }
+    const repeatable = callId !== undefined || items.every(({ id }) => id !== undefined)
     return this.#read(readAllDecision, await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable, signal }))
   }
 
-  async allowAll(items: readonly CheckItem[], options?: CallOptions): Promise<boolean> {
+  async allowAll(items: readonly CheckItem[], options?: AllOptions & CallOptions): Promise<boolean> {
     return (await this.checkAll(items, options)).allowed
   }
 

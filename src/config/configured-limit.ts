@@ -1,4 +1,4 @@
-import { requireCheckOptions } from "../limiter/require-check-options.js"
+import { refuseOptions, requireCheckOptions } from "../limiter/require-check-options.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CheckOptions } from "../types/limiter.js"
@@ -62,7 +62,10 @@ export function configuredLimit(
     allow: (key, options) => check(key, options).allowed,
     refund: (receipt, units) => limits.refund(receipt, units),
     settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
-    charge: (key, units) => limits.charge(key, units, of),
+    charge: (key, units, ...[surplus]: unknown[]) => {
+      refuseOptions("charge", surplus)
+      limits.charge(key, units, of)
+    },
   }
   return Object.defineProperty(verbs, "policy", { get: policyNow }) as ConfiguredLimit
 }

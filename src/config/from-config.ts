@@ -126,6 +126,7 @@ export class ConfiguredLimits {
    * @throws {LimitNotFound}; {RangeError} where there is no such tier
    */
   of(limit: string, whose: Whose = {}): ConfiguredLimit {
+    requireNames("choose a policy", whose, WHOSE_NAMES)
     const { tenant, tier } = whose
     const countedAs = () => this.#countedAs(limit, { tenant, tier })
     countedAs()

@@ -13,6 +13,7 @@ import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
 import {
   costOfChosen,
   costToExplain,
+  itemsOf,
   requireChoice,
   requireItems,
   requireUnits,
@@ -22,7 +23,7 @@ import { CLOCK, having, requireKind, unfit } from "../policy/require-fields.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
+import type { AllDecision, AllOptions, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import { type AskedLimits, askedByName, askedLimits } from "./asked-limits.js"
 import { type ByPromise, byPromise } from "./by-promise.js"
 import { changePolicies, notUndone, type Policies, policiesOf } from "./change-policies.js"
@@ -238,8 +239,9 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
     return calls.askAsAdmitted([item], ([asked]) => askFor(asked!))
   }
 
-  async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    requireItems(items)
+  async function checkAll(asked: readonly CheckItem[], options?: AllOptions): Promise<AllDecision> {
+    requireItems(asked)
+    const items = itemsOf(asked, options)
     if (current().isPlain && items.every(({ id }) => id === undefined)) return limits.checkAll(items)
     // Keys on a list are asked of nobody, who would refuse them.
     refuseRepeats(items.map(({ key, limit }) => ({ subject: `${limit ?? ""}\n${key}`, key })))
@@ -304,7 +306,7 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
     peek: (key: string, options?: ChosenCheck) => ask("peek", key, options),
     allow: async (key: string, options?: ChosenCheck) => (await ask("check", key, options)).allowed,
     checkAll,
-    allowAll: async (items: readonly CheckItem[]) => (await checkAll(items)).allowed,
+    allowAll: async (items: readonly CheckItem[], options?: AllOptions) => (await checkAll(items, options)).allowed,
     charge,
     explain,
   }

@@ -28,6 +28,7 @@ import {
   costOfItem,
   costToExplain,
   HISTORY_NAMES,
+  itemsOf,
   LIST_NAMES,
   PAGE_NAMES,
   requireChoice,
@@ -42,7 +43,7 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { Compaction } from "../types/storage-report.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
@@ -173,10 +174,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice; else as `check`;
    * then nothing has changed
    */
-  async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+  async checkAll(items: readonly CheckItem[], options?: AllOptions): Promise<AllDecision> {
     requireItems(items)
+    const named = itemsOf(items, options)
     return this.#store.use((ledger) => {
-      const checks = items.map((item) => {
+      const checks = named.map((item) => {
         const { key, id } = item
         const limit = limitFor(ledger, key, item)
         return { limit, key, cost: costOfItem(key, item), ...(id !== undefined && { id }) }
@@ -188,8 +190,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /** `checkAll`, but only whether. */
-  async allowAll(items: readonly CheckItem[]): Promise<boolean> {
-    return (await this.checkAll(items)).allowed
+  async allowAll(items: readonly CheckItem[], options?: AllOptions): Promise<boolean> {
+    return (await this.checkAll(items, options)).allowed
   }
 
   /**

@@ -5,7 +5,7 @@ import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
 import { type AllPart, allDecision, answersAtOnce, asGivenBack, decideAll } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
 import { receiptsOf } from "./receipts.js"
-import { CHECKER, requireItems } from "./require-check-options.js"
+import { CHECKER, refuseOptions, requireItems } from "./require-check-options.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */
@@ -25,6 +25,9 @@ export interface AllItem<L extends Checker = Checker> {
  * the first kind comes first, and where it denies, the others are not charged: they tell what `peek` says where they
  * have it.
  *
+ * It takes no `id`, as `checkAll` of a limiter does: where another limiter denies, it would give back what was told
+ * again, and so what an earlier call was admitted.
+ *
  * @throws {RangeError} where the items are none or more than 1,000, one has no limiter, or one key and limiter come
  * twice; whatever a limiter throws, after the others' charges were given back
  * @example
@@ -42,7 +45,8 @@ export interface AllItem<L extends Checker = Checker> {
  */
 export function checkAll(items: readonly AllItem<SyncLimiter>[]): AllDecision
 export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision>
-export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
+export function checkAll(items: readonly AllItem[], surplus?: unknown): Awaitable<AllDecision> {
+  refuseOptions("check all", surplus)
   requireItems(items, ["limiter", "key", "cost"])
   const numbers = new Map<Checker, number>()
   const parts: Part[] = items.map(({ limiter, key, cost }, index) => {

@@ -1,6 +1,15 @@
 import type { Duration, Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, Awaitable, Checker, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type {
+  AllDecision,
+  AllOptions,
+  Awaitable,
+  Checker,
+  CheckItem,
+  CheckOptions,
+  KeyStats,
+  KeyStatus,
+} from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
 /**
@@ -20,9 +29,9 @@ export interface Limiter extends Checker {
    * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an
    * item names another limit
    */
-  checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
+  checkAll(items: readonly CheckItem[], options?: AllOptions): Awaitable<AllDecision>
   /** `checkAll`, but only whether. */
-  allowAll(items: readonly CheckItem[]): Awaitable<boolean>
+  allowAll(items: readonly CheckItem[], options?: AllOptions): Awaitable<boolean>
   /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
   refund(receipt: Receipt, units?: number): Awaitable<void>
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */

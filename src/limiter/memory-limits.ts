@@ -4,7 +4,7 @@ import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { requireFields } from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
 import { checkedClock } from "./checked-clock.js"
@@ -34,6 +34,7 @@ import {
   costOfItem,
   costToExplain,
   HISTORY_NAMES,
+  itemsOf,
   LIST_NAMES,
   PAGE_NAMES,
   requireChoice,
@@ -175,10 +176,10 @@ export class MemoryLimits implements NamedLimits {
    * @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice; else as `check`;
    * then nothing has changed
    */
-  checkAll(items: readonly CheckItem[]): AllDecision {
+  checkAll(items: readonly CheckItem[], options?: AllOptions): AllDecision {
     requireItems(items)
     return decideAll(
-      items.map((item) => {
+      itemsOf(items, options).map((item) => {
         const { key, id } = item
         const entry = limitFor(this.#limits, key, item)
         const options = { cost: costOfItem(key, item), limit: entry.name, id }
@@ -188,8 +189,8 @@ export class MemoryLimits implements NamedLimits {
   }
 
   /** `checkAll`, but only whether. */
-  allowAll(items: readonly CheckItem[]): boolean {
-    return this.checkAll(items).allowed
+  allowAll(items: readonly CheckItem[], options?: AllOptions): boolean {
+    return this.checkAll(items, options).allowed
   }
 
   /**

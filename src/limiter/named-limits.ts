@@ -2,6 +2,7 @@ import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type {
   AllDecision,
+  AllOptions,
   Awaitable,
   CheckItem,
   CheckOptions,
@@ -119,9 +120,9 @@ export interface NamedLimits {
   /**
    * All or nothing. @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice
    */
-  checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
+  checkAll(items: readonly CheckItem[], options?: AllOptions): Awaitable<AllDecision>
   /** `checkAll`, but only whether. */
-  allowAll(items: readonly CheckItem[]): Awaitable<boolean>
+  allowAll(items: readonly CheckItem[], options?: AllOptions): Awaitable<boolean>
   refund(receipt: Receipt, units?: number): Awaitable<void>
   settle(receipt: Receipt, actualCost: number): Awaitable<void>
   charge(key: string, units: number, choice?: LimitChoice): Awaitable<void>

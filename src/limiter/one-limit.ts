@@ -1,10 +1,10 @@
 import type { Policy } from "../policy/policy.js"
 import { requireKind, TEXT } from "../policy/require-fields.js"
-import type { CheckItem, CheckOptions } from "../types/limiter.js"
+import type { AllOptions, CheckItem, CheckOptions } from "../types/limiter.js"
 import { noteOwner } from "./limit-owner.js"
 import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
-import { CHECKER, requireCheckOptions, requireOwnItems } from "./require-check-options.js"
+import { CHECKER, itemsOf, refuseOptions, requireCheckOptions, requireOwnItems } from "./require-check-options.js"
 import { askFor, isSynchronous } from "./sync-limiter.js"
 
 type OfOneLimit = Omit<Limiter, "policy">
@@ -51,10 +51,20 @@ export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: strin
       })
   const askAll =
     <Verb extends "checkAll" | "allowAll">(verb: Verb) =>
-    (items: readonly CheckItem[]) =>
+    (items: readonly CheckItem[], options?: AllOptions) =>
       askFor(limits, () => {
         requireOwnItems(items, name)
-        return limits[verb](items.map((item) => ({ ...item, ...own }))) as ReturnType<NamedLimits[Verb]>
+        return limits[verb](itemsOf(items, options).map((item) => ({ ...item, ...own }))) as ReturnType<
+          NamedLimits[Verb]
+        >
+      })
+  /** A verb that takes no options: nothing may come after its own arguments. */
+  const alone =
+    <Told extends unknown[], Answer>(act: string, verb: (...told: Told) => Answer) =>
+    (...told: Told) =>
+      askFor(limits, () => {
+        refuseOptions(act, told[verb.length])
+        return verb(...told)
       })
   const verbs: OfOneLimit = {
     check: ask("check"),
@@ -64,12 +74,12 @@ export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: strin
     allowAll: askAll("allowAll"),
     refund: (receipt, units) => limits.refund(receipt, units),
     settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
-    charge: (key, units) => limits.charge(key, units, own),
-    block: (key, duration) => limits.block(key, duration, own),
-    unblock: (key) => limits.unblock(key, own),
-    reset: (key) => limits.reset(key, own),
-    status: (key) => limits.status(key, own),
-    stats: (key) => limits.stats(key, own),
+    charge: alone("charge", (key, units) => limits.charge(key, units, own)),
+    block: alone("block", (key, duration) => limits.block(key, duration, own)),
+    unblock: alone("unblock", (key) => limits.unblock(key, own)),
+    reset: alone("reset", (key) => limits.reset(key, own)),
+    status: alone("tell the status", (key) => limits.status(key, own)),
+    stats: alone("tell statistics", (key) => limits.stats(key, own)),
   }
   const limiter = { isSynchronous: isSynchronous(limits), ...verbs } as OneLimit<Limits>
   noteOwner(limiter, { limits, name })

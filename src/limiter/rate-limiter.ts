@@ -11,7 +11,7 @@ import { BYTES, type Kind, LIST, requireFields, requireKind, requireWhole } from
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { DumpError, show } from "../types/errors.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { acquire, lines } from "./acquire.js"
 import type { AcquireOptions } from "./acquire-options.js"
@@ -22,7 +22,15 @@ import { tellWaits } from "./key-waits.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
 import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
-import { costOf, requireOwnItems, requireRefund, requireSettlement, requireUnits } from "./require-check-options.js"
+import {
+  costOf,
+  itemsOf,
+  refuseOptions,
+  requireOwnItems,
+  requireRefund,
+  requireSettlement,
+  requireUnits,
+} from "./require-check-options.js"
 import { WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
 
@@ -178,18 +186,18 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an
    * item names another limit; else as `check`; then nothing has changed
    */
-  checkAll(items: readonly CheckItem[]): AllDecision {
+  checkAll(items: readonly CheckItem[], options?: AllOptions): AllDecision {
     requireOwnItems(items, this.#policy.name)
     return decideAll(
-      items.map(({ key, cost, id }) => {
+      itemsOf(items, options).map(({ key, cost, id }) => {
         return { limiter: this, key, options: { cost, id }, subject: key }
       }),
     )
   }
 
   /** `checkAll`, but only whether. */
-  allowAll(items: readonly CheckItem[]): boolean {
-    return this.checkAll(items).allowed
+  allowAll(items: readonly CheckItem[], options?: AllOptions): boolean {
+    return this.checkAll(items, options).allowed
   }
 
   /**
@@ -256,7 +264,9 @@ export class RateLimiter implements Limiter {
    * @throws {KeyError}; {RangeError} where the units are out of range, or there is no room for a new key; then nothing
    * has changed
    */
-  charge(key: string, units: number): void {
+  charge(key: string, units: number): void
+  charge(key: string, units: number, surplus?: unknown): void {
+    refuseOptions("charge", surplus)
     const limit = this.#limit ?? this.#start()
     limit.charge(key, requireUnits(units), this.#clock.now())
   }
@@ -267,7 +277,9 @@ export class RateLimiter implements Limiter {
    * @throws {KeyError}; {RangeError} where the duration is out of range, or `maxKeys` keys are blocked; then nothing
    * has changed
    */
-  block(key: string, duration: Duration): void {
+  block(key: string, duration: Duration): void
+  block(key: string, duration: Duration, surplus?: unknown): void {
+    refuseOptions("block", surplus)
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
     limit.block(key, blockEndMs(duration, nowMs), nowMs)
@@ -276,7 +288,9 @@ export class RateLimiter implements Limiter {
   }
 
   /** Ends a block. Whether there was one that still lasted. @throws {KeyError} */
-  unblock(key: string): boolean {
+  unblock(key: string): boolean
+  unblock(key: string, surplus?: unknown): boolean {
+    refuseOptions("unblock", surplus)
     const wasBlocked = (this.#limit ?? this.#start()).unblock(key, this.#clock.now())
     tellWaits(this, key)
     return wasBlocked
@@ -289,14 +303,18 @@ export class RateLimiter implements Limiter {
    * @returns whether there was anything to forget
    * @throws {KeyError}
    */
-  reset(key: string): boolean {
+  reset(key: string): boolean
+  reset(key: string, surplus?: unknown): boolean {
+    refuseOptions("reset", surplus)
     const hadState = (this.#limit ?? this.#start()).reset(key, this.#clock.now())
     tellWaits(this, key)
     return hadState
   }
 
   /** A key's state without a check. @throws {KeyError} */
-  status(key: string): KeyStatus {
+  status(key: string): KeyStatus
+  status(key: string, surplus?: unknown): KeyStatus {
+    refuseOptions("tell the status", surplus)
     return (this.#limit ?? this.#start()).status(key, this.#clock.now())
   }
 
@@ -305,7 +323,9 @@ export class RateLimiter implements Limiter {
    *
    * @throws {TypeError} where the limiter was made without `stats: true`; {KeyError}
    */
-  stats(key: string): KeyStats {
+  stats(key: string): KeyStats
+  stats(key: string, surplus?: unknown): KeyStats {
+    refuseOptions("tell statistics", surplus)
     if (!this.#table.stats) {
       throw new TypeError("Cannot tell statistics: this limiter keeps none, make it with { stats: true }.")
     }

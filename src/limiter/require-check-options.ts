@@ -1,9 +1,10 @@
+import { requireCallId } from "../engine/call-id.js"
 import { requireCost } from "../engine/require-cost.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { having, LIST, OBJECT, requireKind, requireNames, requireWhole, TEXT, unfit } from "../policy/require-fields.js"
 import { requireGroupSize } from "../policy/require-group.js"
 import { LimitNotFound, show } from "../types/errors.js"
-import type { CheckItem, CheckOptions } from "../types/limiter.js"
+import type { AllOptions, CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { TopOptions } from "./named-limits.js"
 
@@ -14,6 +15,7 @@ export { requireKey } from "../engine/key-bytes.js"
 export const CHECKER = having("check")
 const OF_CHECK = ["cost", "id"]
 const OF_CHOSEN_CHECK = [...OF_CHECK, "limit"]
+const OF_ALL = ["id"]
 
 /** What the listings of several limits may say. */
 export const PAGE_NAMES = ["after", "count"]
@@ -29,6 +31,17 @@ export function requireOptionNames(act: string, options: object | undefined, nam
 /** What a check of a limiter of one limit may say. @throws {RangeError} */
 export function requireCheckOptions(options: CheckOptions | undefined): void {
   requireOptionNames("check", options, OF_CHECK)
+}
+
+/**
+ * Refuses what is said beside the arguments of a verb that takes no options, for a limiter of one limit: it would act
+ * on its own limit where another one is named.
+ *
+ * @throws {RangeError}
+ */
+export function refuseOptions(act: string, surplus: unknown): void {
+  // A number is the index that `keys.map(limiter.status)` passes.
+  if (typeof surplus !== "number") requireOptionNames(act, surplus as object | undefined, [])
 }
 
 /** What a verb of several limits may say beside its key. @throws {RangeError} */
@@ -68,6 +81,27 @@ export function requireOwnItems(items: readonly CheckItem[], name: string): void
   for (const { limit = name } of items) {
     if (limit !== name) throw new LimitNotFound(limit, "limit", `this limiter has one limit, ${show(name)}`)
   }
+}
+
+/**
+ * The id of a whole call that checks all; `undefined` where it has none.
+ *
+ * @throws {RangeError} where the options are not those of such a call, or the id can be none
+ */
+export function callIdOf(options: AllOptions | undefined, names = OF_ALL): string | undefined {
+  requireOptionNames("check all", options, names)
+  const id = options?.id
+  if (id !== undefined) requireCallId(id)
+  return id
+}
+
+/** The items of a call that checks all: its id is that of each that has none. @throws {RangeError} as `callIdOf` */
+export function itemsOf<Item extends Pick<CheckItem, "id">>(
+  items: readonly Item[],
+  options: AllOptions | undefined,
+): readonly Item[] {
+  const id = callIdOf(options)
+  return id === undefined ? items : items.map((item) => (item.id === undefined ? { ...item, id } : item))
 }
 
 /**

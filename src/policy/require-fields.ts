@@ -105,7 +105,7 @@ export function requireNames(act: string, fields: object, names: readonly string
   if (!OBJECT.fits(fields)) throw unfit(act, path.slice(0, -1) || "options", fields, OBJECT.allowed)
   for (const name in fields) {
     if (names.includes(name) || !Object.hasOwn(fields, name)) continue
-    throw unfit(act, "option", path + name, `${names.join(", ")}${nearestNameHint(name, names)}`)
+    throw unfit(act, "option", path + name, `${names.join(", ") || "none"}${nearestNameHint(name, names)}`)
   }
 }
 

@@ -32,6 +32,14 @@ export interface CheckItem {
   readonly id?: string | undefined
 }
 
+/** What a call of `checkAll` may say beside its items. */
+export interface AllOptions {
+  /**
+   * Names the call: it is the `id` of each item that has none. So the call can be repeated, and charges once.
+   */
+  readonly id?: string | undefined
+}
+
 /** The answer to `checkAll`: all were admitted and charged, or nothing was charged. */
 export interface AllDecision {
   readonly allowed: boolean

@@ -223,6 +223,14 @@ describe("SluiceClient", () => {
     expect(asked.map(({ body }) => body)).toEqual([{ items }, { items }])
   })
 
+  test("checkAll() is tried again where the call has an id", async () => {
+    const answer = { allowed: true, denied_key: null, denied_policy: null, results: [] }
+    const { client, asked } = clientOf([lost(), ok(answer)])
+    const body = { items: [{ key: "a" }, { key: "b" }], id: "one" }
+    await client.checkAll(body.items, { id: "one" })
+    expect(asked.map((each) => each.body)).toEqual([body, body])
+  })
+
   test("an id of the caller's is kept", async () => {
     const { client, asked } = clientOf([ok()])
     await client.check("a", { id: "mine" })

@@ -120,6 +120,15 @@ describe("limitsByConfig()", () => {
     expect(under.peek("p:a", { limit: "default", cost: 0 }).remaining).toBe(8)
   })
 
+  test("checkAll() with an id of the call tells each item again, at the configured costs", async () => {
+    const { limits, under } = make()
+    const items = [{ key: "p:a" }, { key: "p:b" }]
+    const [first, again] = [await limits.checkAll(items, { id: "x" }), await limits.checkAll(items, { id: "x" })]
+    expect(again.decisions.map(receiptsOf)).toEqual(first.decisions.map(receiptsOf))
+    expect([under.peek("p:a").remaining, under.peek("p:b").remaining]).toEqual([8, 8])
+    await expect(limits.allowAll(items, { ids: "x" } as object)).rejects.toThrow('option is "ids", allowed is id')
+  })
+
   test("checkAll() tells an item with an id again, and no receipt of it beside one that a list denies", async () => {
     const { limits, under } = make()
     const items = [{ key: "p:a", id: "x" }, { key: "p:b" }]

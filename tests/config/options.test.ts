@@ -74,6 +74,12 @@ describe("options that there are not", () => {
       'choose a policy: options is "pro", allowed is an object',
     ],
     ["limitNameFor()", () => limitNameFor(config, "api", any({ tennant: "acme" })), '(did you mean "tenant"?)'],
+    ["of()", () => fromConfig(TEXT).of("api", any({ teir: "pro" })), '(did you mean "tier"?)'],
+    [
+      "charge() of of()",
+      () => (fromConfig(TEXT).of("api").charge as (...told: unknown[]) => void)("ada", 1, { tier: "pro" }),
+      'Cannot charge: option is "tier", allowed is none.',
+    ],
     [
       "rateLimitOptions()",
       () => rateLimitOptions(config, "api", any({ tennant: () => "acme" })),

@@ -2,7 +2,15 @@ import type { Decisions } from "../../src/engine/decisions.js"
 import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Clock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
-import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
+import type {
+  AllDecision,
+  AllOptions,
+  Awaitable,
+  CheckItem,
+  CheckOptions,
+  KeyStats,
+  KeyStatus,
+} from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 
 /** What not every limiter can do. A runner that lacks one says why, and its cases are skipped with that reason. */
@@ -35,9 +43,9 @@ export interface ConformingLimiter {
   stats(key: string): Awaitable<KeyStats>
   setPolicy(policy: PolicyInput): Awaitable<void>
   /** With the capability `together`. */
-  checkAll?(items: readonly CheckItem[]): Awaitable<AllDecision>
+  checkAll?(items: readonly CheckItem[], options?: AllOptions): Awaitable<AllDecision>
   /** With the capability `together`. */
-  allowAll?(items: readonly CheckItem[]): Awaitable<boolean>
+  allowAll?(items: readonly CheckItem[], options?: AllOptions): Awaitable<boolean>
   /** With the capability `many`. */
   checkMany?(keys: readonly string[], costs?: ArrayLike<number>): Awaitable<Decisions>
   /** With the capability `size`. */

@@ -123,6 +123,44 @@ describe("options that there are not", () => {
       { limiter: one, key: "b", costs: 5 },
     ])
     expect(await messageOf(() => checkAll(across))).toBe(text("limiter, key, cost"))
+    const surplus = [[{ limiter: one, key: "a" }], { id: "x" }] as unknown as Parameters<typeof checkAll>
+    expect(await messageOf(() => checkAll(...surplus))).toBe(
+      'RangeError: Cannot check all: option is "id", allowed is none.',
+    )
+  })
+
+  test("checkAll() and allowAll() name the options of the call", async () => {
+    for (const limiter of [one, view, memory, configured, embedded, embedded.of("login")]) {
+      for (const verb of ["checkAll", "allowAll"] as const) {
+        expect(await messageOf(() => limiter[verb]([{ key: "a" }], any({ ids: "x" })))).toBe(
+          'RangeError: Cannot check all: option is "ids", allowed is id (did you mean "id"?).',
+        )
+      }
+    }
+  })
+
+  test("verbs that take no options, of a limiter of one limit, refuse each, and by promise where they answer so", async () => {
+    for (const limiter of [one, view, embedded.of("login"), oneLimit(configured, "default")]) {
+      const verbs = limiter as unknown as Record<string, (...told: unknown[]) => unknown>
+      for (const [act, verb, ...told] of [
+        ["charge", "charge", "a", 1],
+        ["block", "block", "a", "1s"],
+        ["unblock", "unblock", "a"],
+        ["reset", "reset", "a"],
+        ["tell the status", "status", "a"],
+        ["tell statistics", "stats", "a"],
+      ] as const) {
+        for (const name of ["limit", "limt"]) {
+          const refused = () => verbs[verb]!(...told, { [name]: "login" })
+          expect(await messageOf(refused)).toBe(`RangeError: Cannot ${act}: option is "${name}", allowed is none.`)
+          if (limiter !== one && limiter !== view) await expect(refused()).rejects.toThrow(RangeError)
+        }
+        expect(await messageOf(() => verbs[verb]!(...told, "login"))).toBe(
+          `RangeError: Cannot ${act}: options is "login", allowed is an object.`,
+        )
+      }
+    }
+    expect(["b", "c"].map(view.status).map(({ key }) => key)).toEqual(["b", "c"])
   })
 
   test("the other verbs of several limits name theirs", async () => {
@@ -165,7 +203,7 @@ describe("options that there are not", () => {
     )
     expect(await messageOf(() => client.peek("a", any({ key: "b" })))).toContain(`${CHECK} "key"`)
     expect(await messageOf(() => client.checkAll([{ key: "a" }], any({ signals: 1 })))).toContain(
-      'option is "signals", allowed is signal (did you mean "signal"?)',
+      'option is "signals", allowed is id, signal (did you mean "signal"?)',
     )
     expect(await messageOf(() => client.events(any({ outcomes: "denied" })).next())).toBe(
       'RangeError: Cannot read events: option is "outcomes", allowed is outcome, limit, replay, follow, signal (did you mean "outcome"?).',

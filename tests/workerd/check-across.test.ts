@@ -85,6 +85,19 @@ describe("checkAcross()", () => {
     expect(left.filter((remaining) => remaining < 3)).toEqual([])
   })
 
+  test("with an id of the call is told again, and charges each item once", async () => {
+    const [one, two] = [clockedLimiter("5/day"), clockedLimiter("5/day")]
+    const items = [
+      { limiter: one.limiter, key: "a", cost: 2 },
+      { limiter: two.limiter, key: "a", id: "own" },
+    ]
+    const [first, again] = [await checkAcross(items, { id: "x" }), await checkAcross(items, { id: "x" })]
+    expect(again.decisions.map(({ receipt }) => receipt)).toEqual(first.decisions.map(({ receipt }) => receipt))
+    expect(again.decisions.map(({ remaining }) => remaining)).toEqual([3, 4])
+    expect((await two.limiter.check("a", { id: "own" })).receipt).toEqual(first.decisions[1]!.receipt)
+    await expect(checkAcross(items, { ids: "x" } as object)).rejects.toThrow('option is "ids", allowed is id')
+  })
+
   test("takes one round trip where all are admitted: every object is asked once", async () => {
     const made = ["5/day as one", "5/day as two", "5/day as three"].map((policy) => clockedLimiter(policy))
     const items = made.map(({ limiter }) => ({ limiter, key: "a" }))

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers"
 import type { PolicyInput } from "../../src/policy/policy.js"
-import type { CheckItem, CheckOptions } from "../../src/types/limiter.js"
+import type { AllOptions, CheckItem, CheckOptions } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 import { EdgeLimiter } from "../../worker/sluice-worker.js"
 import type { ConformingLimiter, MakeOptions } from "../conformance/limiter-case.js"
@@ -33,8 +33,8 @@ export class ConformingEdgeLimiter implements ConformingLimiter {
   check = (key: string, options?: CheckOptions) => this.#limiter.check(key, options)
   peek = (key: string, options?: CheckOptions) => this.#limiter.peek(key, options)
   allow = (key: string, options?: CheckOptions) => this.#limiter.allow(key, options)
-  checkAll = (items: readonly CheckItem[]) => this.#limiter.checkAll(items)
-  allowAll = (items: readonly CheckItem[]) => this.#limiter.allowAll(items)
+  checkAll = (items: readonly CheckItem[], options?: AllOptions) => this.#limiter.checkAll(items, options)
+  allowAll = (items: readonly CheckItem[], options?: AllOptions) => this.#limiter.allowAll(items, options)
   refund = (receipt: Receipt, units?: number) => this.#limiter.refund(receipt, units)
   settle = (receipt: Receipt, actualCost: number) => this.#limiter.settle(receipt, actualCost)
   charge = (key: string, units: number) => this.#limiter.charge(key, units)

@@ -19,10 +19,10 @@ import {
   type TopOptions,
 } from "../../src/limiter/named-limits.js"
 import { requireCount, requirePage } from "../../src/limiter/page.js"
-import { requireItems, requireRefund, requireSettlement } from "../../src/limiter/require-check-options.js"
+import { itemsOf, requireItems, requireRefund, requireSettlement } from "../../src/limiter/require-check-options.js"
 import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Decision } from "../../src/types/decision.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
+import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 import { decideAcross } from "../check-across.js"
 import type { LimiterObject } from "../limiter-object.js"
@@ -97,8 +97,9 @@ export class EdgeLimits implements NamedLimits {
     return withScope(await inForce.limiter.peek(key, asked), inForce.scope)
   }
 
-  async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    requireItems(items)
+  async checkAll(asked: readonly CheckItem[], options?: AllOptions): Promise<AllDecision> {
+    requireItems(asked)
+    const items = itemsOf(asked, options)
     const startedMs = performance.now()
     const inForce = await eachOf(items.map((item) => this.#finder.of(item.key, item)))
     const { all, isDecided } = await decideAcross(
@@ -113,8 +114,8 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
   }
 
-  async allowAll(items: readonly CheckItem[]): Promise<boolean> {
-    return (await this.checkAll(items)).allowed
+  async allowAll(items: readonly CheckItem[], options?: AllOptions): Promise<boolean> {
+    return (await this.checkAll(items, options)).allowed
   }
 
   #tell(decision: Decision, limit: LimitInForce, seconds: number): void {

@@ -194,8 +194,8 @@ function tellListed(
       await tell(decision, options?.limit)
       return decision
     },
-    async checkAll(items) {
-      const all = await limits.checkAll(items)
+    async checkAll(items, options) {
+      const all = await limits.checkAll(items, options)
       for (const [index, decision] of all.decisions.entries()) {
         if (all.allowed || !decision.allowed) await tell(decision, items[index]!.limit)
       }

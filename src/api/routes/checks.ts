@@ -1,5 +1,6 @@
 import { type OwnDecision, ownDecisions } from "../../limiter/limit-names.js"
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
+import { itemsOf } from "../../limiter/require-check-options.js"
 import { MAX_TOGETHER } from "../../policy/require-group.js"
 import type { AllDecisionJson } from "../../types/api-json.js"
 import type { Awaitable } from "../../types/limiter.js"
@@ -82,8 +83,7 @@ export const checkAll = defineRoute({
   }),
   answer: jsonOf(allDecision, "Each one's own decision."),
   async handle(context, { body }) {
-    // The call's id is that of each item that has none.
-    const items = body.items.map((item) => ({ ...(body.id !== undefined && { id: body.id }), ...item }))
+    const items = itemsOf(body.items, { id: body.id })
     const startedMs = performance.now()
     const all = await asking(context, items.length, () => context.limits.checkAll(items))
     const nowMs = context.clock.now()

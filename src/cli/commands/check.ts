@@ -117,12 +117,8 @@ export const limitCheckAll: Command = {
   async run(call) {
     const { limits } = await call.target()
     const id = textOption(call, "id")
-    const items = call.positionals.map((text) => ({
-      ...limitChoice(call),
-      ...itemOf(text),
-      ...(id !== undefined && { id }),
-    }))
-    const all = await Promise.resolve(limits.checkAll(items)).catch((error) => {
+    const items = call.positionals.map((text) => ({ ...limitChoice(call), ...itemOf(text) }))
+    const all = await Promise.resolve(limits.checkAll(items, { id })).catch((error) => {
       throw sayOrder(error)
     })
     const rules = await Promise.all(

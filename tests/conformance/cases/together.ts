@@ -112,4 +112,58 @@ export const togetherCases: readonly LimiterCase[] = [
       has(await limiter.peek("c", { cost: 0 }), { remaining: 5 }, "the key beside an error")
     },
   },
+  {
+    name: "checkAll() with an id of the call: it is that of each item that has none, and the call charges once",
+    needs: ["together", "ids"],
+    async run(make) {
+      const limiter = await make("5/minute", { clock: new ManualClock(START_MS) })
+      const items = [
+        { key: "a", cost: 3 },
+        { key: "b", id: "own" },
+      ]
+      const first = await limiter.checkAll!(items, { id: "x" })
+      const again = await limiter.checkAll!(items, { id: "x" })
+      same(
+        again.decisions.map(({ receipt, remaining }) => [receipt, remaining]),
+        first.decisions.map(({ receipt }, index) => [receipt, [2, 4][index]]),
+        "the decisions told again",
+      )
+      same(await limiter.allowAll!(items, { id: "x" }), true, "allowAll()")
+      const receipts = [
+        (await limiter.check("a", { cost: 3, id: "x" })).receipt,
+        (await limiter.check("b", { id: "own" })).receipt,
+      ]
+      same(
+        receipts,
+        first.decisions.map(({ receipt }) => receipt),
+        "what a check under the same id is told",
+      )
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 2 }, "the item without an id")
+      has(await limiter.peek("b", { cost: 0 }), { remaining: 4 }, "the item with its own")
+      same((await limiter.checkAll!(items, {})).allowed, false, "without an id")
+    },
+  },
+  {
+    name: "checkAll() with an id of the call that cannot be, or what it has not, is a RangeError, and charges nothing",
+    needs: ["together", "ids"],
+    async run(make) {
+      const limiter = await make("5/minute", { clock: new ManualClock(START_MS) })
+      for (const options of [
+        { id: "" },
+        { id: "é" },
+        { id: 5 },
+        { id: null },
+        { ids: "x" },
+        { limit: "a" },
+        "x",
+        null,
+      ]) {
+        for (const items of [[{ key: "a" }], [{ key: "a", id: "own" }]]) {
+          await throws(() => limiter.checkAll!(items, options as never), { name: "RangeError" })
+          await throws(() => limiter.allowAll!(items, options as never), { name: "RangeError" })
+        }
+      }
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 5 }, "the key")
+    },
+  },
 ]

@@ -157,6 +157,32 @@ export const idCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "checkAll() with an id of the call: it is that of each item that has none, and the call charges once",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { user: "5/minute", org: "9/hour" } })
+      const items = [
+        { key: "a", limit: "user", cost: 2 },
+        { key: "a", limit: "org", cost: 3 },
+        { key: "b", limit: "org", id: "own" },
+      ]
+      const first = await limits.checkAll(items, { id: "x" })
+      const again = await limits.checkAll(items, { id: "x" })
+      same(receipts(again), receipts(first), "the receipts told again")
+      same(await limits.allowAll(items, { id: "x" }), true, "allowAll()")
+      const one = await limits.check("a", { limit: "user", cost: 2, id: "x" })
+      same(one.receipt, receipts(first)[0], "a check of one limit and key under the same id")
+      const own = await limits.check("b", { limit: "org", id: "own" })
+      same(own.receipt, receipts(first)[2], "a check under the item's own id")
+      has(await limits.peek("a", { limit: "user", cost: 0 }), { remaining: 3 }, "the first item")
+      has(await limits.peek("b", { limit: "org", cost: 0 }), { remaining: 8 }, "the item with its own id")
+      for (const options of [{ id: "" }, { id: 5 }, { ids: "x" }, "x", null]) {
+        await throws(() => limits.checkAll(items, options as never), { name: "RangeError" })
+        await throws(() => limits.allowAll(items, options as never), { name: "RangeError" })
+      }
+      has(await limits.peek("a", { limit: "user", cost: 0 }), { remaining: 3 }, "the first item after errors")
+    },
+  },
+  {
     name: "checkAll() with ids: another cost and what can be no id are a RangeError, and nothing is charged",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { user: "5/minute", org: "9/hour" } })
