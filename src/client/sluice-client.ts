@@ -23,6 +23,7 @@ import {
   requireChoice,
   requireItems,
   requireKey,
+  requireName,
   requireOptionNames,
   requireRefund,
   requireSettlement,
@@ -119,6 +120,7 @@ export class SluiceClient implements NamedLimits {
 
   /** Defines a limit, or puts another policy in its place: what was used stays used. */
   async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
+    requireKey(name)
     const parsed = parsePolicy(policy)
     await this.#post("/v1/limits", { key: name, policy: parsed.canonical }, { repeatable: true })
     return { name, policy: parsed }
@@ -126,6 +128,7 @@ export class SluiceClient implements NamedLimits {
 
   /** Forgets a limit and all its keys' counts. Whether there was one; `false` too after a lost answer. */
   async remove(name: string): Promise<boolean> {
+    requireName(name)
     return this.#read(
       readFlag("removed"),
       await this.#post<{ removed: boolean }>("/v1/remove", { key: name }, { repeatable: true }),
@@ -140,6 +143,7 @@ export class SluiceClient implements NamedLimits {
   }
 
   async limit(name: string): Promise<NamedLimit | null> {
+    requireName(name)
     const status = await this.#post<StatusJson | null>("/v1/status", { key: name }, { repeatable: true })
     if (status === null) return null
     const found = this.#read(readLimit, status)

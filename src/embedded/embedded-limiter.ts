@@ -33,6 +33,7 @@ import {
   PAGE_NAMES,
   requireChoice,
   requireItems,
+  requireName,
   requireOptionNames,
   requireRefund,
   requireSettlement,
@@ -99,8 +100,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     })
   }
 
-  /** Forgets a limit and all its keys' counts. Whether there was one. */
+  /** Forgets a limit and all its keys' counts. Whether there was one. @throws {KeyError} where the name is no text */
   async remove(name: string): Promise<boolean> {
+    requireName(name)
     return this.#store.use(async (ledger) => {
       const limit = ledger.limit(name)
       if (limit !== undefined) ledger.remove(limit, this.#clock.now())
@@ -124,8 +126,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     })
   }
 
-  /** A limit by its name, or `null`. */
+  /** A limit by its name, or `null`. @throws {KeyError} where the name is no text */
   async limit(name: string): Promise<NamedLimit | null> {
+    requireName(name)
     return this.#store.use((ledger) => {
       const limit = ledger.limit(name)
       return limit === undefined ? null : { name, policy: limit.policy }

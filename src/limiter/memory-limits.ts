@@ -39,6 +39,7 @@ import {
   PAGE_NAMES,
   requireChoice,
   requireItems,
+  requireName,
   requireOptionNames,
   requireRefund,
   requireSettlement,
@@ -111,8 +112,9 @@ export class MemoryLimits implements NamedLimits {
     return { name, policy: parsed }
   }
 
-  /** Forgets a limit and all its keys' counts. Whether there was one. */
+  /** Forgets a limit and all its keys' counts. Whether there was one. @throws {KeyError} where the name is no text */
   remove(name: string): boolean {
+    requireName(name)
     const wasThere = this.#limits.remove(name)
     tellWaits(this)
     return wasThere
@@ -128,8 +130,9 @@ export class MemoryLimits implements NamedLimits {
     return pageOf(this.#limits.names(), page).map((name) => this.limit(name)!)
   }
 
-  /** A limit by its name, or `null`. */
+  /** A limit by its name, or `null`. @throws {KeyError} where the name is no text */
   limit(name: string): NamedLimit | null {
+    requireName(name)
     const entry = this.#limits.limit(name)
     return entry === undefined ? null : { name, policy: entry.limit.policy }
   }

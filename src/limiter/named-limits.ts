@@ -109,9 +109,10 @@ export interface HistoryOptions extends LimitChoice {
 export interface NamedLimits {
   /** Defines a limit, or puts another policy in its place: what was used stays used, capped at the new capacity. */
   define(name: string, policy: PolicyInput): Awaitable<NamedLimit>
-  /** Forgets a limit and all its keys' counts. Whether there was one. */
+  /** Forgets a limit and all its keys' counts. Whether there was one. @throws {KeyError} where the name is no text */
   remove(name: string): Awaitable<boolean>
   limits(page?: Page): Awaitable<readonly NamedLimit[]>
+  /** A limit by its name, or `null`. @throws {KeyError} where the name is no text */
   limit(name: string): Awaitable<NamedLimit | null>
 
   check(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>

@@ -1,4 +1,5 @@
 import { requireCallId } from "../engine/call-id.js"
+import { requireKey } from "../engine/key-bytes.js"
 import { requireCost } from "../engine/require-cost.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { having, LIST, OBJECT, requireKind, requireNames, requireWhole, TEXT, unfit } from "../policy/require-fields.js"
@@ -9,7 +10,7 @@ import type { Receipt } from "../types/receipt.js"
 import type { TopOptions } from "./named-limits.js"
 
 export { admittedCostOf } from "../engine/call-id.js"
-export { requireKey } from "../engine/key-bytes.js"
+export { requireKey }
 
 /** A limiter. */
 export const CHECKER = having("check")
@@ -118,6 +119,15 @@ export function costOf(key: unknown, options: CheckOptions | undefined, names = 
 /** `costOf` for several limits, of which the options may name one. */
 export function costOfChosen(key: string, options: CheckOptions | undefined): number {
   return costOf(key, options, OF_CHOSEN_CHECK)
+}
+
+/**
+ * Refuses what no limit can be named by, where it would only be told that there is no such limit. A name is a key.
+ *
+ * @throws {KeyError}
+ */
+export function requireName(name: string): void {
+  if (!TEXT.fits(name)) requireKey(name)
 }
 
 /** The cost that is to be explained: nothing is charged, so it has no id. */

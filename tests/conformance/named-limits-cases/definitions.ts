@@ -84,6 +84,19 @@ export const definitionCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "define(), remove() and limit() of a name that is no text are a KeyError, and change nothing",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { 5: "2/minute", null: "2/minute" } })
+      for (const name of [5, null, undefined, {}, ["5"]]) {
+        const error = { name: "KeyError", code: "KEY_INVALID" }
+        await throws(() => limits.define(name as never, "1/minute"), error)
+        await throws(() => limits.remove(name as never), error)
+        await throws(() => limits.limit(name as never), error)
+      }
+      same((await limits.limits()).length, 2, "how many limits there are")
+    },
+  },
+  {
     name: "define(): what is not valid changes nothing",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "2/minute" } })
