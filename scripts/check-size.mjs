@@ -10,8 +10,8 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
-  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 32.5 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 32.25 * KIB },
+  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 32.75 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 32.5 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
@@ -24,14 +24,14 @@ const ENTRIES = [
     conditions: ["workerd"],
     maxBytes: 20.625 * KIB,
   },
-  { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.75 * KIB },
+  { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.875 * KIB },
   // With the core's text, which is 4 KiB more than the core.
   { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 61.75 * KIB },
-  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 47.875 * KIB },
+  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 48.125 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 37.75 * KIB },
-  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 13.875 * KIB },
+  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 14 * KIB },
   { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 74 * KIB },
 ]
 

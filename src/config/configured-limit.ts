@@ -62,7 +62,7 @@ export function configuredLimit(
     allow: (key, options) => check(key, options).allowed,
     refund: (receipt, units) => limits.refund(receipt, units),
     settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
-    charge: (key, units, ...[surplus]: unknown[]) => {
+    charge: (key, units, surplus?: unknown) => {
       refuseOptions("charge", surplus)
       limits.charge(key, units, of)
     },

@@ -1,5 +1,5 @@
 import type { Decision } from "../types/decision.js"
-import { type AnyDecision } from "./receipts.js"
+import type { AnyDecision } from "./receipts.js"
 import { requireDecision } from "./require-decision.js"
 
 /**

@@ -68,8 +68,8 @@ export class RateLimitExceeded extends SluiceError {
   /** @throws {RangeError} where it is no decision, as without the `await` of a check that answers by promise */
   constructor(decision: Decision) {
     if (!isDecision(decision)) {
-      const allowed = "the decision of a check"
-      throw new RangeError(`Cannot make a RateLimitExceeded: decision is ${show(decision)}, allowed is ${allowed}.`)
+      const shown = show(decision)
+      throw new RangeError(`Cannot make a RateLimitExceeded: decision is ${shown}, allowed is the decision of a check.`)
     }
     const { key, policy, cost, retryAfterMs } = decision
     const when = retryAfterMs === 0 ? "does not admit it" : `admits cost ${cost} in ${retryAfterMs} ms`
