@@ -92,6 +92,9 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
         answer.body instanceof ReadableStream ||
         // A body that was not read to its end stands before the next request.
         (!incoming.complete && asked.hasBody) ||
+        // No other protocol is spoken (RFC 9110, section 7.8). Of what came with such an offer, Node's parser drops what
+        // follows, and may take the middle of a request for the beginning of one.
+        incoming.headers.upgrade !== undefined ||
         // What was asked before the client could know of the end is still answered.
         (isClosing && !connection.hasMore)
       if (isLast) {

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { once } from "node:events"
 import { afterEach, describe, expect, test, vi } from "vitest"
-import type { ApiAnswer } from "../../src/api/api-request.js"
+import type { ApiAnswer, ApiRequest } from "../../src/api/api-request.js"
 import { type Listening, type ListenOptions, listen } from "../../src/api/listen.node.js"
 import { NodeRequest } from "../../src/api/node-request.node.js"
 import { RawConnection, refusing } from "../cli/servers.js"
@@ -210,6 +210,77 @@ describe("listen()", () => {
     expect((await tell(`${CHECK}${last}${CHECK}`)).bodies).toHaveLength(2)
     const old = CHECK.replace("HTTP/1.1", "HTTP/1.0")
     expect((await tell(`${old}${CHECK}`)).bodies).toHaveLength(1)
+  })
+
+  describe.each(["websocket", "h2c"])("where a request offers the protocol %s", (protocol) => {
+    const upgrade = (request: string, fields = "Connection: Upgrade\r\n") =>
+      request.replace("HTTP/1.1\r\n", `HTTP/1.1\r\n${fields}Upgrade: ${protocol}\r\n`)
+
+    test.each([
+      ["a check", CHECK, "Connection: Upgrade\r\n"],
+      ["one beside other options", CHECK, "Connection: keep-alive, upgrade\r\n"],
+      ["one without the option", CHECK, ""],
+      ["a request without a body", `GET /v1/limits/a HTTP/1.1\r\n${AUTH}\r\n`, "Connection: Upgrade\r\n"],
+    ])("%s is answered as the last of its connection, after those before", async (_, request, fields) => {
+      const { received, bodies } = await tell(`${CHECK}${upgrade(request, fields)}${CHECK}${CHECK}`)
+      expect(received.match(/^Connection: .*$/gm)).toEqual(["Connection: keep-alive", "Connection: close"])
+      expect(bodies).toHaveLength(2)
+    })
+
+    test.each(["at once", "late"])("runs nothing that follows, though the answer comes %s", async (when) => {
+      const { api } = serveApi({ a: "5/day" })
+      let answerNow = () => {}
+      const asked: string[] = []
+      const answering = {
+        ...api,
+        async handle(request: ApiRequest): Promise<ApiAnswer> {
+          asked.push(request.path)
+          if (when === "late") {
+            await new Promise<void>((resolve) => {
+              answerNow = resolve
+            })
+          }
+          return api.handle(request)
+        },
+      }
+      listening = await listen(answering, { host: "127.0.0.1", port: 0 })
+      const connection = new RawConnection(Number(new URL(listening.url).port))
+      const hidden = `POST /v1/reset HTTP/1.1\r\n${AUTH}Content-Length: 11\r\n\r\n{"key":"a"}`
+      const outer = `POST /v1/check HTTP/1.1\r\n${AUTH}Content-Length: ${hidden.length}\r\n\r\n`
+      connection.socket.write(`${upgrade(`GET /v1/health HTTP/1.1\r\n${AUTH}\r\n`)}${outer}`)
+      // The body comes by itself, and looks like a request.
+      await vi.waitUntil(() => asked.length > 0)
+      let read = 0
+      subscribe("http.server.request.start", count)
+      function count() {
+        read += 1
+      }
+      connection.socket.write(hidden)
+      if (when === "late") {
+        await vi.waitUntil(() => read > 0)
+        answerNow()
+      }
+      expect(await connection.ended).toBe("end")
+      unsubscribe("http.server.request.start", count)
+      connection.socket.destroy()
+      expect(asked).toEqual(["/v1/health"])
+      expect(connection.bodies).toEqual([expect.objectContaining({ ok: true })])
+    })
+
+    test("one whose body comes later is answered as well", async () => {
+      const { api } = serveApi({ a: "5/day" })
+      listening = await listen(api, { host: "127.0.0.1", port: 0 })
+      const connection = new RawConnection(Number(new URL(listening.url).port))
+      const head = vi.fn()
+      subscribe("http.server.request.start", head)
+      connection.socket.write(upgrade(CHECK).slice(0, -11))
+      await vi.waitUntil(() => head.mock.calls.length > 0)
+      unsubscribe("http.server.request.start", head)
+      connection.socket.write(`{"key":"a"}${CHECK}`)
+      expect(await connection.ended).toBe("end")
+      connection.socket.destroy()
+      expect(connection.bodies).toEqual([expect.objectContaining({ remaining: 4 })])
+    })
   })
 
   test.each([
