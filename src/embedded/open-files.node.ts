@@ -63,8 +63,12 @@ export class OpenFiles {
     if (lost !== null) throw new StoreUnavailable(lost)
   }
 
-  /** `require`, for whoever comes often: it looks at most once a second. @throws {StoreUnavailable} */
+  /**
+   * `require`, for whoever comes often: beside the length of the write-ahead log it looks at most once a second.
+   *
+   * @throws {StoreUnavailable}
+   */
   requireNowAndThen(): void {
-    if (performance.now() - this.#lookedAtMs >= LOOK_EVERY_MS) this.require()
+    if (this.#wal.isCut || performance.now() - this.#lookedAtMs >= LOOK_EVERY_MS) this.require()
   }
 }

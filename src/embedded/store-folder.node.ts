@@ -65,6 +65,8 @@ export class StoreFolder {
   /** Those that SQLite has open. */
   readonly files: OpenFiles
   #lackedWitness = false
+  /** Whether the log was opened before. */
+  #wasOpened = false
 
   /** @param given the path of the folder, from where the process is now */
   private constructor(given: string, database: DatabaseSync, release: () => void) {
@@ -174,8 +176,16 @@ export class StoreFolder {
     }
   }
 
-  /** Runs `work`, which opens the log: as much room on the disk as that takes is kept for it. */
-  openLog<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work`, which opens the log: as much room on the disk as that takes is kept for it.
+   *
+   * @throws {StoreUnavailable} where it was open before, and the write-ahead log is not what SQLite wrote; else what
+   * `work` throws
+   */
+  async openLog<T>(work: () => Promise<T>): Promise<T> {
+    // Emptied, it would tell nothing any more.
+    if (this.#wasOpened) this.#copyWal()
+    this.#wasOpened = true
     return this.#walRoom.opening(work)
   }
 
@@ -276,6 +286,7 @@ export class StoreFolder {
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#walSync.close()
+    this.#wal.close()
     try {
       this.witness.close()
     } finally {
@@ -306,7 +317,11 @@ export class StoreFolder {
     }
   }
 
-  /** Copies the write-ahead log into the file, as closing does, which never looks whether it is what was written. */
+  /**
+   * Copies the write-ahead log into the file, as closing does, which never looks whether it is what was written.
+   *
+   * @throws {StoreUnavailable} where it is not
+   */
   #copyWal(): void {
     const whole = this.#wal.countFrames()
     let written = 0
@@ -315,10 +330,10 @@ export class StoreFolder {
     } catch (error) {
       // Where it cannot be copied, it stays, and is copied once the store is opened anew.
       if (this.port.storeError!(error) instanceof StoreCorrupt) {
-        throw new StoreUnavailable(this.#wal.damaged, { cause: error })
+        throw new StoreUnavailable(this.#wal.noteDamage(), { cause: error })
       }
     }
-    if (whole !== null && whole < written) throw new StoreUnavailable(this.#wal.damaged)
+    if (whole !== null && whole < written) throw new StoreUnavailable(this.#wal.noteDamage())
   }
 }
 

@@ -84,10 +84,14 @@ export function fileBytes(path: string): number {
 /** The file of SQLite's write-ahead log, which SQLite has open and nobody else is to write to. */
 export class WalFile {
   readonly path: string
-  /** How long it was when it was looked at last, or cut. */
+  /** Another name for it, which takes no lock that closing it would end. */
+  #file: number | null = null
+  /** How long it was after the last commit or look, or when it was cut here. */
   #seenBytes = 0
   /** Whether it began as a log does then. */
   #hadHeader = false
+  /** Whether it was ever found damaged: what SQLite writes on behind that does not mend it. */
+  #isDamaged = false
 
   constructor(path: string) {
     this.path = path
@@ -98,22 +102,44 @@ export class WalFile {
     return fileBytes(this.path)
   }
 
+  /** Notes that SQLite has written to it, which has grown then, or was long enough and begins anew. */
+  noteCommit(): void {
+    const bytes = this.#length
+    if (bytes === null || bytes <= this.#seenBytes) return
+    this.#seenBytes = bytes
+    // Before the first frame SQLite writes the header.
+    this.#hadHeader = bytes >= HEADER_BYTES
+  }
+
   /** Notes that this process has cut it: SQLite by itself never does, but begins anew within it. */
   noteCut(): void {
     this.#seenBytes = Math.min(this.#seenBytes, this.bytes)
     if (this.#seenBytes < HEADER_BYTES) this.#hadHeader = false
   }
 
+  /** Notes that it is not what was written. @returns `damaged` */
+  noteDamage(): string {
+    this.#isDamaged = true
+    return this.damaged
+  }
+
+  /** Whether it is shorter than it was, which takes about a microsecond to tell. */
+  get isCut(): boolean {
+    const bytes = this.#length
+    return bytes !== null && bytes < this.#seenBytes
+  }
+
   /**
-   * What became of it since it was looked at last, in words: whether it is shorter, or has lost its beginning; `null`
-   * where neither is, or it cannot be read. It takes some microseconds. What was damaged behind its beginning is not
-   * seen.
+   * What became of it since SQLite wrote to it, or it was looked at, in words: whether it is shorter, or has lost its
+   * beginning, or was found damaged before; `null` where none of that is, or it cannot be read. It takes some
+   * microseconds. What was damaged behind its beginning is not seen.
    */
   findDamage(): string | null {
+    if (this.#isDamaged) return this.damaged
     return this.#within((file) => {
       const { size } = fstatSync(file)
       const hasHeader = readHeader(file) !== null
-      if (size < this.#seenBytes || (this.#hadHeader && !hasHeader)) return this.damaged
+      if (size < this.#seenBytes || (this.#hadHeader && !hasHeader)) return this.noteDamage()
       this.#seenBytes = size
       this.#hadHeader = hasHeader
       return null
@@ -133,20 +159,24 @@ export class WalFile {
     })
   }
 
-  /** `null` where it cannot be opened by its path: who gave up privileges since has it open still. */
+  /** Lets the file go. */
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file)
+    this.#file = null
+  }
+
+  /** `null` where it cannot be read. */
+  get #length(): number | null {
+    return this.#within((file) => fstatSync(file).size)
+  }
+
+  /** `null` where it cannot be opened by its path: who gave up privileges since may have only SQLite's own. */
   #within<T>(work: (file: number) => T): T | null {
-    let file: number
     try {
-      file = openSync(this.path, "r")
+      this.#file ??= openSync(this.path, "r")
+      return work(this.#file)
     } catch {
       return null
-    }
-    try {
-      return work(file)
-    } catch {
-      return null
-    } finally {
-      closeSync(file)
     }
   }
 }

@@ -83,6 +83,7 @@ export class WalRoom {
   /** Notes that a commit succeeded. */
   noteCommit(): void {
     this.#lackedBytes = 0
+    this.#wal.noteCommit()
   }
 
   /** Runs `write`, which commits, and cuts off what it leaves where it fails. */

@@ -53,14 +53,25 @@ describe.each([
   ["a new store", true],
   ["one that was opened again", false],
 ])("the write-ahead log of %s, damaged while it is open", (_, isNew) => {
-  test.each(WAL_DAMAGES)("%s: doctor(), verify() and close() tell", async (_name, damage) => {
+  test.each(WAL_DAMAGES)("%s: doctor(), verify() and close() tell", async (name, damage) => {
     const { limiter, wal } = await openWritten({ isNew })
     expect((await limiter.doctor()).problems).toEqual([])
     damage(wal)
-    // It goes on from what it has in memory.
-    expect((await limiter.check("a")).allowed).toBe(true)
+    // Where it is as long as before, it goes on from what it has in memory.
+    const checked = limiter.check("a")
+    if (name.startsWith("cut")) await expect(checked).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+    else expect((await checked).allowed).toBe(true)
     await expect(limiter.verify()).rejects.toMatchObject(failed)
     expect(await limiter.doctor()).toMatchObject({ ok: false, fileIsSound: false })
+    await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+  })
+
+  test.each(WAL_DAMAGES)("%s: close() tells, also after it could not be opened anew", async (_name, damage) => {
+    const { limiter, wal } = await openWritten({ isNew })
+    damage(wal)
+    expect((await limiter.doctor()).ok).toBe(false)
+    // What is read anew makes the first fail, so that the second opens the store anew.
+    for (let times = 0; times < 3; times++) await limiter.check("after 0").catch(() => {})
     await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
   })
 })
@@ -74,26 +85,45 @@ test("pages of the file that are damaged while it is open: doctor() and verify()
   await limiter.close().catch(() => {})
 })
 
-test.each(WAL_DAMAGES.filter(([name]) => !name.includes("middle")))(
-  "a write-ahead log that is damaged while it is open, %s: from a second later on all who charge are told",
-  async (_name, damage) => {
-    const { limiter, wal } = await openWritten()
-    // Seen as long as it is.
-    expect((await limiter.doctor()).ok).toBe(true)
-    damage(wal)
-    const { now } = performance
-    vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + 1_000)
-    await expect(limiter.check("a")).rejects.toMatchObject({
-      code: "STORE_UNAVAILABLE",
-      message: expect.stringContaining(`${WAL_FILE}" was cut or overwritten while it was open`),
-    })
-    await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
-  },
-)
+describe.each([
+  ["was looked at", true],
+  ["has grown since it was looked at", false],
+])("a write-ahead log that %s, damaged while it is open", (_, isLookedAt) => {
+  const told = {
+    code: "STORE_UNAVAILABLE",
+    message: expect.stringContaining(`${WAL_FILE}" was cut or overwritten while it was open`),
+  }
+
+  test.each(WAL_DAMAGES.filter(([name]) => !name.includes("middle")))(
+    "%s: from a second later on all who charge are told",
+    async (_name, damage) => {
+      const { limiter, wal } = await openWritten({ isNew: !isLookedAt })
+      if (isLookedAt) expect((await limiter.doctor()).ok).toBe(true)
+      damage(wal)
+      const { now } = performance
+      vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + 1_000)
+      for (let times = 0; times < 2; times++) await expect(limiter.check("a")).rejects.toMatchObject(told)
+      await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+    },
+  )
+
+  test.each(WAL_DAMAGES.filter(([name]) => name.startsWith("cut")))(
+    "%s: the next that charges is told",
+    async (_name, damage) => {
+      const { limiter, wal } = await openWritten({ isNew: !isLookedAt })
+      if (isLookedAt) expect((await limiter.doctor()).ok).toBe(true)
+      damage(wal)
+      for (let times = 0; times < 2; times++) await expect(limiter.check("a")).rejects.toMatchObject(told)
+      await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+    },
+  )
+})
 
 describe("WalFile", () => {
   const databases: DatabaseSync[] = []
+  const wals: WalFile[] = []
   afterEach(() => {
+    for (const wal of wals.splice(0)) wal.close()
     for (const database of databases.splice(0)) database.close()
   })
 
@@ -105,6 +135,7 @@ describe("WalFile", () => {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
     database.exec("CREATE TABLE t (body BLOB)")
     const wal = new WalFile(join(folder, "a.db-wal"))
+    wals.push(wal)
     const insert = (bytes = 10) => database.exec(`INSERT INTO t VALUES (zeroblob(${bytes}))`)
     const written = () => database.prepare("PRAGMA wal_checkpoint(PASSIVE)").get()!["log"]
     return { database, wal, insert, written }
@@ -149,6 +180,34 @@ describe("WalFile", () => {
     insert(100_000)
     for (let times = 0; times < 2; times++) expect(wal.findDamage()).toBe(wal.damaged)
     expect(wal.countFrames()).toBe(0)
+  })
+
+  test("knows how long SQLite has made it, and that it is damaged though it has grown again", () => {
+    const { database, wal, insert, written } = openWal()
+    const commit = (bytes?: number) => {
+      insert(bytes)
+      wal.noteCommit()
+      return wal.isCut
+    }
+    expect([commit(100_000), commit()]).toEqual([false, false])
+    written()
+    expect([commit(), commit()]).toEqual([false, false])
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+    wal.noteCut()
+    expect([wal.isCut, commit(), wal.isCut]).toEqual([false, false, false])
+    truncateSync(wal.path, wal.bytes - 1)
+    expect(wal.isCut).toBe(true)
+    expect(wal.findDamage()).toBe(wal.damaged)
+    expect([commit(100_000), wal.findDamage()]).toEqual([false, wal.damaged])
+  })
+
+  test("misses the beginning of a log that SQLite has made longer, though nobody looked at it before", () => {
+    const { wal, insert } = openWal()
+    insert()
+    wal.noteCommit()
+    zero(wal.path, 0)
+    expect(wal.isCut).toBe(false)
+    expect(wal.findDamage()).toBe(wal.damaged)
   })
 
   test("counts up to any byte that was changed", () => {
