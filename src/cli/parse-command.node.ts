@@ -16,7 +16,8 @@ export interface ParsedCommand {
 /**
  * Finds the command that the first words name, and reads the rest by Node's own `parseArgs`.
  *
- * @throws {UsageError} where there is no such command or option, or the arguments are too few or too many
+ * @throws {UsageError} where there is no such command or option, the arguments are too few or too many, or one may be no
+ * UTF-8
  */
 export function parseCommand(args: readonly string[], commands: readonly Command[]): ParsedCommand {
   const command = findCommand(args, commands)
@@ -28,7 +29,19 @@ export function parseCommand(args: readonly string[], commands: readonly Command
     const got = `${positionals.length} argument${positionals.length === 1 ? "" : "s"}`
     throw new UsageError(`Cannot run sluice ${command.name}: it got ${got}, ${wanted}.`)
   }
+  if (values["help"] !== true) requireText(command, rest)
   return { command, positionals, options: values }
+}
+
+/** By what Node puts it in place of bytes that are no UTF-8, two keys could become one. */
+const REPLACEMENT = "\uFFFD"
+
+function requireText({ name }: Command, args: readonly string[]): void {
+  const replaced = args.find((arg) => arg.includes(REPLACEMENT))
+  if (replaced === undefined) return
+  throw new UsageError(
+    `Cannot run sluice ${name}: an argument is ${show(replaced)}, allowed is UTF-8 without U+FFFD, which stands for what is none.`,
+  )
 }
 
 function findCommand(args: readonly string[], commands: readonly Command[]): Command {
