@@ -14,6 +14,8 @@ beforeAll(async () => {
   expect((await sluice("init", "--config", scratch.file("sluice.toml"))).code).toBe(0)
   expect((await sluice("limit", "add", "api", "2/day")).code).toBe(0)
   writeFileSync(scratch.file("broken.toml"), "limits = = 1")
+  writeFileSync(scratch.file("latin1.toml"), Buffer.from('[limits."\xff"]\npolicy = "1/day"', "latin1"))
+  writeFileSync(scratch.file("long.toml"), "#".repeat(2 ** 24 + 1))
   writeFileSync(scratch.file("wrong.toml"), '[limits.a]\npolicy = "1/fortnight"')
 })
 afterAll(() => scratch[Symbol.dispose]())
@@ -30,6 +32,9 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["serve --config FILE/none.toml", "Cannot read --config"],
   ["serve --config FILE/broken.toml", "line 1, column 10"],
   ["serve --config FILE/wrong.toml", 'limits.a.policy.period is "fortnight"'],
+  ["serve --config FILE/latin1.toml", "it is no UTF-8"],
+  ["serve --config FILE/long.toml", "it is longer than 16777216 bytes"],
+  ["serve --token-file FILE", "it is a folder"],
   ["serve --token-file FILE/none", "Cannot read --token-file"],
   ["serve --token-file FILE/none --token a-token-for-the-tests", "either --token or --token-file"],
   [
@@ -44,6 +49,10 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["serve --port 0 --bind 192.0.2.1 --token a-token-for-the-tests", '--bind is "192.0.2.1"'],
   ["check EMPTY", 'Cannot use key "": a key is not empty.'],
   ["check LONG -l api", "it is longer than 512 bytes"],
+  ["check a\uFFFD -l api", 'an argument is "a\uFFFD", allowed is UTF-8 without U+FFFD'],
+  ["check a -l api\uFFFD", 'an argument is "api\uFFFD", allowed is UTF-8 without U+FFFD'],
+  ["check a --limit=api\uFFFD", 'an argument is "--limit=api\uFFFD", allowed is UTF-8'],
+  ["limit check-all a b\uFFFD=1@api", 'an argument is "b\uFFFD=1@api", allowed is UTF-8'],
   ["check a -l nope", NO_LIMIT],
   ["check a -l api --cost 3", "cost 3 exceeds the capacity 2"],
   ["check a -l api --cost many", '--cost is "many"'],

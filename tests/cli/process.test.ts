@@ -64,6 +64,25 @@ test.skipIf(!existsSync(FULL))("bad input is exit code 2 also where its message 
   }
 })
 
+test.skipIf(process.platform === "win32")("keys that are no UTF-8 are refused, not taken for one", async () => {
+  using scratch = new Scratch()
+  const folder = ["--data-dir", scratch.file("data")]
+  await run(["init", ...folder, "--config", scratch.file("sluice.toml")])
+  for (const bytes of ["\\377\\376", "\\377\\375"]) {
+    const typed = `"$0" "$1" check "$(printf '${bytes}')" --data-dir "$2"`
+    const { status, stderr } = spawnSync("sh", ["-c", typed, process.execPath, MAIN, folder[1]!], { encoding: "utf8" })
+    expect([status, stderr]).toEqual([2, expect.stringContaining("allowed is UTF-8 without U+FFFD")])
+  }
+  expect(JSON.parse((await run(["limit", "top", "--json", ...folder])).out)).toEqual([])
+})
+
+test.skipIf(!existsSync("/dev/zero"))("a device that never ends is not read to its end", () => {
+  for (const option of ["--token-file", "--config"]) {
+    const { status, stderr } = sluice(["serve", "--port", "0", option, "/dev/zero"], "pipe")
+    expect([status, stderr]).toEqual([2, expect.stringContaining("it is longer than 16777216 bytes")])
+  }
+})
+
 test.skipIf(process.platform === "win32")("what goes on by itself ends when nobody reads it", async () => {
   using server = new Servers()
   const { url } = await server.serve()
