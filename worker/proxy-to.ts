@@ -70,7 +70,7 @@ const END_TO_END = new RegExp(
 /**
  * Makes a handler that passes requests on to an upstream: method, path, query, headers and body as they are, without
  * what is about the client's own connection. Redirects go back to the client. An upstream that does not answer is a
- * 502.
+ * 502; so is a client that goes in mid-upload, whom it does not reach.
  *
  * @param upstream its path stands before that of each request
  */
@@ -86,7 +86,7 @@ export function proxyTo(upstream: URL): (request: Request) => Promise<Response> 
       const copy = new Request(target, request)
       return await fetch(new Request(copy, { headers: forwardedHeaders(request.headers), redirect: "manual" }))
     } catch (error) {
-      console.error("The upstream did not answer:", error)
+      if (!request.signal.aborted) tellFailure(request, error)
       return problemResponse({
         type: "about:blank",
         title: "Bad Gateway",
@@ -96,6 +96,15 @@ export function proxyTo(upstream: URL): (request: Request) => Promise<Response> 
       })
     }
   }
+}
+
+/**
+ * Whether the upstream or the client's upload broke off, the platform does not tell: both reject with the same error, and
+ * `request.signal` stays as it was.
+ */
+function tellFailure({ body }: Request, error: unknown): void {
+  if (body === null) console.error("The upstream did not answer:", error)
+  else console.error(`The upstream did not answer, or the client went away in mid-upload: ${error}`)
 }
 
 /**

@@ -144,6 +144,21 @@ describe("the deployed Worker without an upstream", () => {
     expect(log).toHaveBeenCalledTimes(2)
     expect(log.mock.calls[0]![0]).toContain(limit.name)
   })
+
+  test.each([
+    ["open", 200],
+    ["closed", 503],
+    ["local", 200],
+  ])("answers as failMode %s says when timeoutMs is over", async (failMode, status) => {
+    const { promise, reject } = Promise.withResolvers()
+    const hanging = { getByName: () => ({ decide: () => promise }) }
+    // What was sent is over when it was given up.
+    const log = vi.spyOn(console, "error").mockImplementation(() => reject(new Error("lost")))
+    const limit = { name: freshName(), paths: ["/"], policy: "1/day", failMode, timeoutMs: 20 }
+    const ask = deployed({ LIMITS: [limit] }, hanging as unknown as typeof env.LIMITER)
+    expect((await ask("/")).status).toBe(status)
+    expect(String(log.mock.calls[0]![1])).toContain("did not answer within 20 ms")
+  })
 })
 
 describe("the deployed Worker with settings that cannot be", () => {
@@ -249,7 +264,32 @@ describe("the deployed Worker with an upstream", () => {
     expect(response.status).toBe(502)
     expect(response.headers.get("RateLimit")).toMatch(/r=8;/)
     expect(await response.text()).not.toContain("10.0.0.1")
-    expect(log).toHaveBeenCalledTimes(1)
+    expect(log.mock.calls).toEqual([["The upstream did not answer:", expect.any(TypeError)]])
+  })
+
+  test("does not blame it alone where the client's upload broke off, which looks the same", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {})
+    upstream(async (request) => new Response(await request.text()))
+    const { readable, writable } = new IdentityTransformStream()
+    const answer = deployed(limited("9/day"))("/api", { method: "POST", body: readable })
+    const client = writable.getWriter()
+    await client.write(new TextEncoder().encode("the beginning"))
+    await client.abort(new Error("Network connection lost."))
+    expect((await answer).status).toBe(502)
+    expect(log.mock.calls).toEqual([
+      ["The upstream did not answer, or the client went away in mid-upload: Error: Network connection lost."],
+    ])
+  })
+
+  test("logs nothing where the client is known to have gone", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {})
+    const client = new AbortController()
+    upstream(() => {
+      client.abort()
+      throw client.signal.reason
+    })
+    expect((await deployed(limited("9/day"))("/api", { signal: client.signal })).status).toBe(502)
+    expect(log).not.toHaveBeenCalled()
   })
 })
 
