@@ -1,7 +1,9 @@
 import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { beforeAll, describe, expect, test } from "vitest"
+import { beforeAll, describe, expect, test, vi } from "vitest"
 import { StoreCorrupt, StoreVersion } from "../../src/types/errors.js"
+import { workerApi } from "../../worker/api/worker-api.js"
+import { readSettings } from "../../worker/settings.js"
 import { rateLimit } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import {
@@ -229,7 +231,7 @@ describe("LimiterObject of a newer format", () => {
   })
 })
 
-describe("rateLimit() in front of a corrupt object", () => {
+describe("in front of a corrupt object", () => {
   const key = "a"
 
   async function corruptLimit(name: string): Promise<void> {
@@ -242,7 +244,7 @@ describe("rateLimit() in front of a corrupt object", () => {
     { failMode: "open", statuses: [200, 200, 200] },
     { failMode: "closed", statuses: [503, 503, 503] },
     { failMode: "local", statuses: [200, 200, 429] },
-  ] as const)("answers as failMode $failMode says", async ({ failMode, statuses }) => {
+  ] as const)("rateLimit() answers as failMode $failMode says", async ({ failMode, statuses }) => {
     const name = `corrupt ${failMode}`
     const errors: unknown[] = []
     const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
@@ -263,6 +265,36 @@ describe("rateLimit() in front of a corrupt object", () => {
     expect([await ask(), await ask(), await ask()]).toEqual(statuses)
     expect(errors).toHaveLength(3)
     for (const error of errors) expect(error).toBeInstanceOf(StoreCorrupt)
+  })
+
+  test("the API logs which object it is, and tells it nobody", async () => {
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {})
+    const name = "corrupt api"
+    const { LIMITER, REGISTRY, EVENT_HUB } = env
+    const settings = readSettings({ LIMITS: [{ name, paths: ["/"], policy: "9/day" }] })
+    const api = workerApi({ LIMITER, REGISTRY, EVENT_HUB }, settings)!
+    const check = async () => {
+      const request = new Request("http://localhost/v1/check", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ key, limit: name }),
+      })
+      const response = (await api.answer(request, new URL(request.url)))!
+      return { status: response.status, body: await response.text() }
+    }
+    expect((await check()).status).toBe(200)
+    await corruptLimit(name)
+    // The second and third share a call.
+    const answers = await Promise.all([check(), check(), check()])
+    for (const { status, body } of answers) {
+      expect(status).toBe(500)
+      expect(JSON.parse(body)).toMatchObject({ code: "STORE_CORRUPT", row: "segment 1" })
+      expect(body).not.toContain(name)
+    }
+    const told = logged.mock.calls.map(([error]) => error).filter((error) => error instanceof StoreCorrupt)
+    logged.mockRestore()
+    expect(told).toHaveLength(3)
+    for (const error of told) expect(error).toMatchObject({ object: `${name}\n${key}` })
   })
 
   test("does not touch the limits of other keys", async () => {

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { LimitNotFound } from "../../src/types/errors.js"
 import type { CheckItem } from "../../src/types/limiter.js"
 import { EdgeLimits, type EdgeLimitsParts } from "../../worker/api/edge-limits.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
@@ -146,6 +147,23 @@ describe("EdgeLimits", () => {
     const left = await limitsOf(after, 1_000)
     expect(left).toEqual(expect.arrayContaining([kept, own]))
     expect(left).not.toContain(former)
+  })
+
+  test("list() tells the keys of a limit that the settings have no more, as long as there are any", async () => {
+    const [former, never] = [freshName(), freshName()]
+    const before = edgeLimits({ ofSettings: new Map([[former, parsePolicy("9/day")]]) })
+    for (const key of ["a", "b"]) await before.check(key, { limit: former })
+    expect(await before.list({ limit: former })).toEqual(["a", "b"])
+    const after = edgeLimits()
+    expect(await after.list({ limit: former })).toEqual(["a", "b"])
+    expect(await after.list({ limit: former, after: "a", count: 1 })).toEqual(["b"])
+    expect(await after.list({ limit: former, after: "b" })).toEqual([])
+    for (const page of [{}, { after: "a" }, { count: 0 }]) {
+      await expect(after.list({ limit: never, ...page })).rejects.toThrow(LimitNotFound)
+    }
+    // Defined anew from outside, the name is another limit's.
+    await after.define(former, "9/day")
+    expect(await after.list({ limit: former })).toEqual([])
   })
 
   test("remove() forgets what it can, and what is left when it is repeated", async () => {

@@ -22,6 +22,7 @@ import { requireCount, requirePage } from "../../src/limiter/page.js"
 import { itemsOf, requireItems, requireRefund, requireSettlement } from "../../src/limiter/require-check-options.js"
 import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Decision } from "../../src/types/decision.js"
+import { LimitNotFound } from "../../src/types/errors.js"
 import type { AllDecision, AllOptions, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 import { decideAcross } from "../check-across.js"
@@ -198,15 +199,23 @@ export class EdgeLimits implements NamedLimits {
     }
   }
 
+  /** Also of a limit that only former settings had, for as long as the registry holds keys of it. */
   async list({ limit, ...page }: LimitChoice & Page = {}): Promise<string[]> {
     requirePage(page)
-    return this.#keys.names(await this.#scopeIfNamed(limit), page)
+    if (limit === undefined) return this.#keys.names(null, page)
+    const inForce = await this.#finder.find(limit)
+    const scope = inForce?.scope ?? settingsScope(limit)
+    const names = await this.#keys.names(scope, page)
+    // A page may be empty where others are not.
+    const isKnown = inForce !== null || names.length > 0 || (await this.#keys.names(scope, { count: 1 })).length > 0
+    if (!isKnown) throw new LimitNotFound(limit)
+    return names
   }
 
   /** Up to five seconds old, and a minute more where a shard has very many keys. */
   async top({ by, count = DEFAULT_TOP, limit }: TopOptions): Promise<readonly TopEntry[]> {
     requireCount(count)
-    return this.#keys.top(by, count, await this.#scopeIfNamed(limit))
+    return this.#keys.top(by, count, limit === undefined ? null : (await this.#finder.named(limit)).scope)
   }
 
   /**
@@ -220,11 +229,6 @@ export class EdgeLimits implements NamedLimits {
       if (!isFailure(error)) throw error
       return settingsScope(name)
     }
-  }
-
-  /** @throws {LimitNotFound} */
-  async #scopeIfNamed(limit: string | undefined): Promise<string | null> {
-    return limit === undefined ? null : (await this.#finder.named(limit)).scope
   }
 
   async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
