@@ -19,7 +19,7 @@ import { type AskedFor, openDecisionLog } from "./decision-log.js"
 import { groupOfLimit } from "./limits-by-config.js"
 import { LISTENER_KINDS, type ListenerOptions } from "./listener-options.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
-import { limitOf, requireWhose, WHOSE_NAMES, type Whose } from "./policy-for.js"
+import { limitOf, requireWhose, requireWhoseNames, WHOSE_NAMES, type Whose } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits">, ListenerOptions {}
@@ -123,10 +123,10 @@ export class ConfiguredLimits {
    * take it, and what they ask goes by the configuration, as `check` does. Keys have no prefix here. All who wait and
    * count under the same names stand in one line.
    *
-   * @throws {LimitNotFound}; {RangeError} where there is no such tier
+   * @throws {LimitNotFound}; {RangeError} where there is no such tier, or an option that there is not
    */
   of(limit: string, whose: Whose = {}): ConfiguredLimit {
-    requireNames("choose a policy", whose, WHOSE_NAMES)
+    requireWhoseNames(whose)
     const { tenant, tier } = whose
     const countedAs = () => this.#countedAs(limit, { tenant, tier })
     countedAs()

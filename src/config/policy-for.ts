@@ -89,6 +89,11 @@ export function foundPolicies(config: Config, limit: string): readonly FoundPoli
   ]
 }
 
+/** @throws {RangeError} where they are no object, or one that has anything else: it would silently be nobody's plan */
+export function requireWhoseNames(whose: Whose): void {
+  requireNames("choose a policy", whose, WHOSE_NAMES)
+}
+
 /** @throws {RangeError} where there is no such tier, or the tenant is no name */
 export function requireWhose(config: Config, { tenant, tier }: Whose): void {
   if (tenant != null && typeof tenant !== "string") throw badTenant(tenant)
@@ -98,7 +103,7 @@ export function requireWhose(config: Config, { tenant, tier }: Whose): void {
 /** `policyFor`, and where it was found. */
 export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
   requireConfig("choose a policy", config)
-  requireNames("choose a policy", whose, WHOSE_NAMES)
+  requireWhoseNames(whose)
   const { tenant, tier } = whose
   const base = limitOf(config, limit)
   requireWhose(config, whose)

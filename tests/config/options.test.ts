@@ -74,12 +74,22 @@ describe("options that there are not", () => {
       'choose a policy: options is "pro", allowed is an object',
     ],
     ["limitNameFor()", () => limitNameFor(config, "api", any({ tennant: "acme" })), '(did you mean "tenant"?)'],
-    ["of()", () => fromConfig(TEXT).of("api", any({ teir: "pro" })), '(did you mean "tier"?)'],
     [
       "charge() of of()",
       () => (fromConfig(TEXT).of("api").charge as (...told: unknown[]) => void)("ada", 1, { tier: "pro" }),
       'Cannot charge: option is "tier", allowed is none.',
     ],
+    ...["api", "both"].map((name): [string, () => unknown, string] => [
+      "of()",
+      () => fromConfig(TEXT).of(name, any({ tenat: "acme" })),
+      'choose a policy: option is "tenat", allowed is tenant, tier (did you mean "tenant"?)',
+    ]),
+    ...[5, "acme", null, ["acme"]].map((whose): [string, () => unknown, string] => [
+      "of()",
+      () => fromConfig(TEXT).of("api", any(whose)),
+      `choose a policy: options is ${show(whose)}, allowed is an object`,
+    ]),
+    ["of()", () => fromConfig(TEXT).of("api", any({ tier: 42 })), "tier is 42, allowed is one of pro"],
     [
       "rateLimitOptions()",
       () => rateLimitOptions(config, "api", any({ tennant: () => "acme" })),
