@@ -1,4 +1,15 @@
 import { jsonText } from "../lib/json-text.js"
+import {
+  CLOCK,
+  having,
+  type Kind,
+  type Kinds,
+  oneOf,
+  requireFields,
+  requireKind,
+  required,
+  unfit,
+} from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { LoggingConfig } from "./config.js"
@@ -8,6 +19,14 @@ import type { Whose } from "./policy-for.js"
 export interface LogOutput {
   info(line: string): void
   error(line: string): void
+}
+
+export const LOG_OUTPUT: Kind = having("info", "error")
+
+const LOGGING_KINDS: Kinds<LoggingConfig> = {
+  level: required(oneOf("silent", "error", "info")),
+  decisions: required(oneOf("denied", "all")),
+  format: required(oneOf("text", "json")),
 }
 
 /** What hears of decisions and errors, as the middleware's options call it; absent where nothing is to be logged. */
@@ -28,9 +47,15 @@ export interface DecisionLog {
 /**
  * The hooks that write a log as a configuration says.
  *
+ * @param logging the field `logging` of what `parseConfig` gives
+ * @param output default the console
  * @param clock what lines have their time from; default the machine's
+ * @throws {RangeError} where one of them is something else: what a hook throws is dropped, so nobody would hear of it
  */
 export function decisionLog(logging: LoggingConfig, output?: LogOutput, clock?: Clock): LogHooks {
+  requireLogging(logging)
+  if (output !== undefined) requireKind("log decisions", "output", output, LOG_OUTPUT)
+  if (clock !== undefined) requireKind("log decisions", "clock", clock, CLOCK)
   const { onDecision, onError } = openDecisionLog(logging, output, clock)
   return {
     ...(onDecision !== undefined && { onDecision: (decision: Decision) => onDecision(decision, {}) }),
@@ -38,7 +63,18 @@ export function decisionLog(logging: LoggingConfig, output?: LogOutput, clock?: 
   }
 }
 
-/** @param clock what lines have their time from; default the machine's */
+/** @throws {RangeError} */
+function requireLogging(logging: LoggingConfig): void {
+  const { logging: own } = (logging ?? {}) as { readonly logging?: unknown }
+  if (own !== undefined) throw unfit("log decisions", "logging", logging, "what parseConfig gives in its field logging")
+  requireFields("log decisions", logging, LOGGING_KINDS, "logging.")
+}
+
+/**
+ * `decisionLog` of what was looked at before, whose hooks are told what was asked.
+ *
+ * @param clock what lines have their time from; default the machine's
+ */
 export function openDecisionLog(
   { level, decisions, format }: LoggingConfig,
   output: LogOutput = console,

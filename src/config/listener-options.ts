@@ -1,7 +1,7 @@
-import { CLOCK, FUNCTION, having, type Kinds } from "../policy/require-fields.js"
+import { CLOCK, FUNCTION, type Kinds } from "../policy/require-fields.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { LogOutput } from "./decision-log.js"
+import { LOG_OUTPUT, type LogOutput } from "./decision-log.js"
 
 /** Who hears of decisions as a configuration says, and by what time. */
 export interface ListenerOptions {
@@ -19,7 +19,7 @@ export interface ListenerOptions {
  * What each of the options may be: what a listener throws is dropped, so one that cannot be would never be heard of.
  */
 export const LISTENER_KINDS: Kinds<ListenerOptions> = {
-  log: having("info", "error"),
+  log: LOG_OUTPUT,
   clock: CLOCK,
   onSample: FUNCTION,
   random: FUNCTION,

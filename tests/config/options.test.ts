@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import {
   configPolicies,
+  decisionLog,
   fromConfig,
   limitNameFor,
   limitsByConfig,
@@ -140,6 +141,40 @@ describe("options that there are not", () => {
     expect(call).toThrow(RangeError)
     expect(call).toThrow(text)
     expect(call).toThrow("allowed is what parseConfig gives")
+  })
+
+  test.each([
+    [{ ...config.logging, level: "inof" }, 'logging.level is "inof", allowed is "silent" or "error" or "info".'],
+    [{ ...config.logging, decisions: "none" }, 'logging.decisions is "none", allowed is "denied" or "all".'],
+    [{ ...config.logging, format: null }, 'logging.format is null, allowed is "text" or "json".'],
+    [{ level: "info", decisions: "all" }, 'logging.format is undefined, allowed is "text" or "json".'],
+    [{ ...config.logging, levle: 1 }, 'option is "logging.levle", allowed is level, decisions, format (did you mean'],
+    [config, "allowed is what parseConfig gives in its field logging."],
+    [null, "logging is null, allowed is an object."],
+    ["info", 'logging is "info", allowed is an object.'],
+    [undefined, "logging is undefined, allowed is an object."],
+  ])("decisionLog() refuses a logging that cannot be, case %#", (logging, text) => {
+    expect(() => decisionLog(any(logging))).toThrow(RangeError)
+    expect(() => decisionLog(any(logging))).toThrow("Cannot log decisions: ")
+    expect(() => decisionLog(any(logging))).toThrow(text)
+  })
+
+  test("decisionLog() refuses an output and a clock that are none, at a level that needs neither too", () => {
+    const needs = "allowed is an object with"
+    expect(() => decisionLog(config.logging, any({}))).toThrow(`log decisions: output is {}, ${needs} info(), error().`)
+    expect(() => decisionLog(config.logging, any(null))).toThrow(`output is null, ${needs} info(), error().`)
+    expect(() => decisionLog(config.logging, console, any(5))).toThrow(`log decisions: clock is 5, ${needs} now().`)
+  })
+
+  test("decisionLog() takes every logging that parseConfig() does", () => {
+    for (const level of ["silent", "error", "info"]) {
+      for (const decisions of ["denied", "all"]) {
+        for (const format of ["text", "json"]) {
+          const { logging } = parseConfig({ logging: { level, decisions, format } })
+          expect(Object.keys(decisionLog(logging))).toHaveLength({ silent: 0, error: 1 }[level] ?? 2)
+        }
+      }
+    }
   })
 
   test("rateLimitOptions() tells onError of a tenant and a tier that are no texts, and the limit's own policy counts", async () => {
