@@ -65,9 +65,9 @@ export class SharedLine {
       const queue = this.#queueOf(waiter)
       const isFirst = queue.first === undefined
       if (!isFirst) {
-        if (this.#waiting >= this.#room) throw new QueueFull(key, this.#maxWaiting)
         // Nobody is admitted before the first is.
         if (queue.asksAtMs !== null && waiter.leftMs(queue.asksAtMs) < 0) throw queue.late(waiter.timeoutMs)
+        if (this.#waiting >= this.#room) throw this.#noRoom(waiter)
       }
       this.#came += 1
       waiter.number = this.#came
@@ -203,17 +203,17 @@ export class SharedLine {
       this.#fail(first, new RateLimitExceeded(decision))
       return true
     }
-    if (this.#waiting > this.#room) {
-      this.#fail(first, new QueueFull(queue.key, this.#maxWaiting))
-      return true
-    }
-    // It may be counted under another name than it is asked for: with a prefix, say.
-    this.#hearOf(queue, decision.key)
     const waitMs = queue.hasHeard ? 0 : Math.max(1, decision.retryAfterMs)
     if (first.leftMs(nowMs) < waitMs) {
       this.#fail(first, new TimeoutExceeded(queue.key, first.timeoutMs, waitMs))
       return true
     }
+    if (this.#waiting > this.#room) {
+      this.#fail(first, this.#noRoom(first))
+      return true
+    }
+    // It may be counted under another name than it is asked for: with a prefix, say.
+    this.#hearOf(queue, decision.key)
     for (const waiter of queue.waiters) {
       if (waiter.leftMs(nowMs) >= waitMs) continue
       this.#fail(waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, waitMs))
@@ -236,8 +236,13 @@ export class SharedLine {
   /** The error of one who would be held for too long, or beside too many. */
   #tooLong(waiter: Waiter, waitMs: number, nowMs: number): QueueFull | TimeoutExceeded {
     const { key, timeoutMs } = waiter
-    const isFull = this.#waiting > this.#room || waitMs <= waiter.leftMs(nowMs)
-    return isFull ? new QueueFull(key, this.#maxWaiting) : new TimeoutExceeded(key, timeoutMs, waitMs)
+    const isLate = waitMs > waiter.leftMs(nowMs)
+    return isLate ? new TimeoutExceeded(key, timeoutMs, waitMs) : this.#noRoom(waiter)
+  }
+
+  /** The error of one who may not wait beside so many. Who does not wait at all needs no room. */
+  #noRoom({ key, timeoutMs }: Waiter): QueueFull | TimeoutExceeded {
+    return timeoutMs === 0 ? new TimeoutExceeded(key, timeoutMs) : new QueueFull(key, this.#maxWaiting)
   }
 
   /** Hands the permit out, or holds it until a leaky bucket's request may leave, if that is not too long. */

@@ -58,7 +58,8 @@ export class WaitingLine {
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
    * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
    * @throws {RateLimitExceeded} where no wait helps, as for a key on a configuration's `deny` list
-   * @throws {QueueFull} where `maxWaiting` calls wait; the signal's reason; and whatever the limiter's `check` throws
+   * @throws {QueueFull} where `maxWaiting` calls wait, and this one would wait no longer than its timeout; the signal's
+   * reason; and whatever the limiter's `check` throws
    */
   acquire(key: string, options: AcquireOptions & LimitChoice = {}, standing: Standing = {}): Promise<Permit> {
     return this.#shared === null

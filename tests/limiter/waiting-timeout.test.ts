@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
-import { acquire, Permit, RateLimiter, TimeoutExceeded } from "../../src/index.js"
+import { acquire, Permit, QueueFull, RateLimiter, TimeoutExceeded, WaitingLine } from "../../src/index.js"
 import { remote, settled, watch } from "./watch.js"
 
 beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
@@ -52,6 +52,47 @@ describe("RateLimiter.acquire() with a timeout", () => {
     const limiter = new RateLimiter("1/second")
     await expect(limiter.acquire("a", { timeout: 0 })).resolves.toBeInstanceOf(Permit)
     await expect(limiter.acquire("a", { timeout: 0 })).rejects.toThrow(TimeoutExceeded)
+  })
+
+  describe("while others fill the line", () => {
+    const lateIn = (retryAfterMs: number) => ({ name: "TimeoutExceeded", retryAfterMs })
+
+    test("tells the wait that is known to be longer, of a key of its own and behind others", async () => {
+      const limiter = new RateLimiter("1/hour", { maxWaiting: 1 })
+      for (const key of ["a", "b"]) limiter.check(key)
+      const filling = watch(limiter.acquire("a"))
+      for (const key of ["a", "b"]) {
+        for (const timeout of [0, "1s", 3_599_999]) {
+          await expect(limiter.acquire(key, { timeout })).rejects.toMatchObject(lateIn(3_600_000))
+        }
+        await expect(limiter.acquire(key, { timeout: "1h" })).rejects.toThrow(QueueFull)
+        await expect(limiter.acquire(key)).rejects.toThrow(QueueFull)
+      }
+      await vi.advanceTimersByTimeAsync(3_600_000)
+      expect(filling).toMatchObject({ atMs: 3_600_000, error: null })
+    })
+
+    test("tells how long a leaky bucket would hold", async () => {
+      const limiter = new RateLimiter("1/second leaky_bucket burst 5", { maxWaiting: 1 })
+      for (const key of ["a", "b"]) limiter.check(key)
+      watch(limiter.acquire("a"))
+      await expect(limiter.acquire("b", { timeout: 0 })).rejects.toMatchObject(lateIn(1_000))
+      await expect(limiter.acquire("b", { timeout: 999 })).rejects.toMatchObject(lateIn(1_000))
+      await expect(limiter.acquire("b", { timeout: 1_000 })).rejects.toThrow(QueueFull)
+      // One is held and leaves after 1 s, and its turn takes another.
+      await expect(limiter.acquire("a", { timeout: 1_999 })).rejects.toMatchObject(lateIn(2_000))
+      await expect(limiter.acquire("a", { timeout: 2_000 })).rejects.toThrow(QueueFull)
+      expect(limiter.peek("b").remaining).toBe(4)
+    })
+
+    test("with timeout 0 needs no room behind one who is being asked for", async () => {
+      const line = new WaitingLine(remote(new RateLimiter("9/second"), 50), { maxWaiting: 1 })
+      const asked = watch(line.acquire("a"))
+      await expect(line.acquire("a", { timeout: 0 })).rejects.toMatchObject(lateIn(0))
+      await expect(line.acquire("a", { timeout: 1 })).rejects.toThrow(QueueFull)
+      await vi.advanceTimersByTimeAsync(50)
+      expect(asked).toMatchObject({ atMs: 50, error: null })
+    })
   })
 
   test("tells a loop that tries again how long to wait, so that it tries once for each wait", async () => {
