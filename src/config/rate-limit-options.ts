@@ -8,6 +8,7 @@ import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { either, FUNCTION, type Kinds, OBJECT, requireFields, unfit } from "../policy/require-fields.js"
 import { tellsDelay } from "../policy/tells-delay.js"
+import { show } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
@@ -28,7 +29,8 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> extends L
   readonly key?: KeyExtractor<Rest> | undefined
   /**
    * Where the client's address is to be believed from, for the key `"address"` and for the lists `allow` and `deny`;
-   * default the address of the connection. A function is the key alone.
+   * default the address of the connection. A function makes the key `"address"`, with a word and a colon of its own, and
+   * tells the lists nothing: it is refused where they have addresses.
    */
   readonly address?: KeyExtractor | ClientAddressOptions | undefined
   /** Hears of every decision, beside the log and `onSample`. What it throws goes to `onError`. */
@@ -96,6 +98,12 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const group = config.groups.get(limitName)
   if (group !== undefined && ownKey !== undefined) {
     throw unfit("rate limit", "key", ownKey, "none for a group, each of whose limits has its own")
+  }
+  const of: RequestsConfig = group ?? limitOf(config, limitName)
+  if (typeof address === "function" && [of.allow, of.deny].some(({ addresses }) => addresses.length > 0)) {
+    // The lists would go by the connection, which is a proxy's maybe: nobody would be denied.
+    const allowed = `the options of clientAddress(), since addresses are on the lists of ${show(limitName)}`
+    throw unfit("rate limit", "address", address, allowed)
   }
   const { failure, jitter, analytics, keyPrefix } = config
   const { styles, legacyReset, quotaUnit } = config.headers
@@ -177,7 +185,6 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     }
   }
 
-  const of: RequestsConfig = group ?? limitOf(config, limitName)
   const limits = (group?.limits ?? [limitOf(config, limitName)]).map(optionsOf)
   // It may be there for a tier's policy alone, of which nobody is told here.
   const canHold = limits.some(({ policy }) => typeof policy === "function" || tellsDelay(policy as Policy))

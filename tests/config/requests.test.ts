@@ -123,6 +123,26 @@ describe("rateLimitOptions() of a limit", () => {
     expect(rateLimitOptions(parseConfig('limits.a.policy = "1/m"'), "a")).not.toHaveProperty("deny")
   })
 
+  test("refuses a function as address where the lists have addresses, which would be asked of the connection", async () => {
+    const address = (request: Request) => `at:${request.headers.get("X-Real-IP")}`
+    const lists = ['deny.addresses = ["198.51.100.0/24"]', 'limits.a.allow.addresses = ["192.0.2.1"]']
+    for (const list of lists) {
+      const listed = parseConfig(`${list}\nlimits.a.policy = "1/m"\ngroups.g = { limits = ["a"], ${lists[0]} }`)
+      for (const name of ["a", "g"]) {
+        expect(() => rateLimitOptions(listed, name, { address })).toThrow(RangeError)
+        expect(() => rateLimitOptions(listed, name, { address })).toThrow(
+          `Cannot rate limit: address is a function, allowed is the options of clientAddress(), since addresses are on the lists of "${name}".`,
+        )
+      }
+    }
+    const plain = parseConfig('limits.a.policy = "1/m"\ndeny.keys = ["at:198.51.100.1"]')
+    const handler = rateLimit(() => new Response("ok"), rateLimitOptions(plain, "a", { address }))
+    const statuses = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "198.51.100.1"].map(async (client) => {
+      return (await handler(from({}, client))).status
+    })
+    expect(await Promise.all(statuses)).toEqual([200, 429, 200, 403])
+  })
+
   test("has a delay where a policy tells one that the request may have", () => {
     const config = parseConfig(`
       limits.a = { policy = "10/minute", delay = "5s" }
