@@ -25,7 +25,7 @@ import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
 import { limitsOf, maxDelayMsOf, OTHER_NAME, requireOptions, requireUnidentified } from "./require-options.js"
-import { retryAfterSeconds } from "./retry-after.js"
+import { waitSeconds } from "./retry-after.js"
 
 /** What came of a request: a response in place of the handler's, or leave to go on. `passes` says which. */
 export type Outcome = (Passage | Refusal) & OutcomeParts
@@ -134,10 +134,10 @@ export function guardRequests<Rest extends unknown[]>(
 
   function waitOf({ retryAfterMs }: RequestDecision, hooks: Hooks<Rest>): number {
     try {
-      return retryAfterSeconds(retryAfterMs, jitter)
+      return waitSeconds(retryAfterMs, jitter)
     } catch (error) {
       hooks.error(error)
-      return retryAfterSeconds(retryAfterMs)
+      return waitSeconds(retryAfterMs)
     }
   }
 

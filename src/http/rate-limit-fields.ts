@@ -1,7 +1,18 @@
 import { isDeniedByBlock } from "../limiter/denied-by-block.js"
 import { requireDecision } from "../limiter/require-decision.js"
 import type { Policy, Rule } from "../policy/policy.js"
-import { BYTES, either, type Kinds, LIST, oneOf, requireFields, TEXT, unfit } from "../policy/require-fields.js"
+import {
+  BYTES,
+  either,
+  type Kind,
+  type Kinds,
+  LIST,
+  oneOf,
+  requireFields,
+  requireKind,
+  TEXT,
+  unfit,
+} from "../policy/require-fields.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { Decided } from "./decide.js"
@@ -40,6 +51,7 @@ export const FIELD_KINDS: Kinds<RateLimitFieldsOptions> = {
   quotaUnit: { allowed: "printable ASCII", fits: isSfText },
 }
 const CONTEXT_KINDS: Kinds<FieldContext> = { ...FIELD_KINDS, partitionKey: BYTES }
+const TIME: Kind = { allowed: "a number of milliseconds since the Unix epoch", fits: Number.isFinite }
 
 type Fields = Record<string, string>
 type Style = (policy: Policy, decision: Decision, nowMs: number, context: FieldContext) => Fields
@@ -103,9 +115,9 @@ const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
  *   a newer policy. Of an only rule with another limit the decision tells no period, so it goes without `w`.
  * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
  *
- * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`
- * @throws {RangeError} where the policy or the decision is none, a name or unit is not printable ASCII, or an option
- * cannot be
+ * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`; nothing else looks at it
+ * @throws {RangeError} where the policy, the decision or the time that is needed is none, a name or unit is not
+ * printable ASCII, or an option cannot be
  * @see draft-ietf-httpapi-ratelimit-headers-11
  * @example
  * ```ts
@@ -127,7 +139,9 @@ export function rateLimitFields(
   if (!LIST.fits(policy?.rules)) throw unfit("rate limit", "policy", policy, "a policy of parsePolicy()")
   requireDecision("rate limit", decision, "decision")
   requireFields("rate limit", context, CONTEXT_KINDS)
-  return writeFields(policy, decision, nowMs, { ...context, styles: headerStyles(context.headers) })
+  const styles = headerStyles(context.headers)
+  if (styles.includes("legacy") && context.legacyReset !== "delta") requireKind("rate limit", "nowMs", nowMs, TIME)
+  return writeFields(policy, decision, nowMs, { ...context, styles })
 }
 
 /** Options that were looked at, with the styles oldest first, as `headerStyles` gives them. */

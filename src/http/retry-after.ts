@@ -1,4 +1,4 @@
-import { FUNCTION, type Kinds, required, requireFields, whole } from "../policy/require-fields.js"
+import { FUNCTION, type Kind, type Kinds, requireFields, requireKind, required, whole } from "../policy/require-fields.js"
 
 /** How much `Retry-After` is lengthened at random, so that the clients denied together do not come back together. */
 export interface Jitter {
@@ -9,12 +9,14 @@ export interface Jitter {
 }
 
 const JITTER_KINDS: Kinds<Jitter> = { maxSeconds: required(whole(1, 86_400)), random: FUNCTION }
+const WAIT: Kind = { allowed: "a number of milliseconds", fits: (value) => Number(value) === value }
 
 /**
  * The seconds that `Retry-After` says: the wait rounded up, at least 1, plus the jitter where there is one. Who waits
  * that long is never early.
  *
  * @param retryAfterMs the exact wait in milliseconds
+ * @throws {RangeError} where it is no number, or the jitter cannot be
  * @example
  * ```ts
  * import { retryAfterSeconds } from "sluice/http"
@@ -24,6 +26,13 @@ const JITTER_KINDS: Kinds<Jitter> = { maxSeconds: required(whole(1, 86_400)), ra
  * ```
  */
 export function retryAfterSeconds(retryAfterMs: number, jitter?: Jitter): number {
+  requireKind("rate limit", "retryAfterMs", retryAfterMs, WAIT)
+  if (jitter !== undefined) requireJitter(jitter)
+  return waitSeconds(retryAfterMs, jitter)
+}
+
+/** `retryAfterSeconds` where the jitter was looked at before. */
+export function waitSeconds(retryAfterMs: number, jitter?: Jitter): number {
   const wait = Math.max(1, Math.ceil(retryAfterMs / 1_000))
   if (jitter === undefined) return wait
   const { maxSeconds, random = Math.random } = jitter

@@ -14,6 +14,7 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision, RuleDecision } from "../../src/types/decision.js"
+import { show } from "../../src/types/errors.js"
 import { decisionOf, denialOf } from "./fake-limiter.js"
 import { requestOf } from "./requests.js"
 
@@ -411,6 +412,30 @@ describe("rateLimitFields() in several styles", () => {
 
   test("writes none with false", () => {
     expect(rateLimitFields(policy, decisionOf(), 0, { headers: false })).toEqual({})
+  })
+})
+
+describe("rateLimitFields() without a time", () => {
+  const write = (nowMs: unknown, context: FieldContext) => {
+    return rateLimitFields(policy, decisionOf(), nowMs as number, context)
+  }
+
+  test.each([undefined, null, Number.NaN, "0", Number.POSITIVE_INFINITY])(
+    "refuses %s where a field tells the time",
+    (nowMs) => {
+      for (const headers of ["legacy", ["draft-11", "legacy"]] as const) {
+        const call = () => write(nowMs, { headers })
+        expect(call).toThrow(RangeError)
+        expect(call).toThrow(
+          `Cannot rate limit: nowMs is ${show(nowMs)}, allowed is a number of milliseconds since the Unix epoch.`,
+        )
+      }
+    },
+  )
+
+  test("writes the fields that tell none", () => {
+    expect(write(undefined, {})).toEqual(rateLimitFields(policy, decisionOf(), 0))
+    expect(write(undefined, { headers: "legacy", legacyReset: "delta" })["X-RateLimit-Reset"]).toBe("6")
   })
 })
 

@@ -31,6 +31,19 @@ describe("retryAfterSeconds()", () => {
     expect(retryAfterSeconds(4_001, { maxSeconds: 9, random: () => random as number })).toBe(5)
   })
 
+  test.each([
+    [Number.NaN, undefined, "retryAfterMs is NaN, allowed is a number of milliseconds."],
+    ["4001", undefined, 'retryAfterMs is "4001", allowed is a number of milliseconds.'],
+    [undefined, undefined, "retryAfterMs is undefined, allowed is a number of milliseconds."],
+    [4_001, {}, "jitter.maxSeconds is undefined, allowed is a whole number from 1 to 86400."],
+    [4_001, { maxSeconds: 9, randon: Math.random }, 'option is "jitter.randon", allowed is maxSeconds, random'],
+    [4_001, null, "jitter is null, allowed is an object."],
+  ])("refuses %s ms with the jitter %j", (ms, jitter, text) => {
+    const call = () => retryAfterSeconds(ms as number, jitter as never)
+    expect(call).toThrow(RangeError)
+    expect(call).toThrow(`Cannot rate limit: ${text}`)
+  })
+
   test("uses Math.random where no source is given, and stays in range", () => {
     const seen = new Set(Array.from({ length: 500 }, () => retryAfterSeconds(1_000, { maxSeconds: 2 })))
     expect([...seen].sort()).toEqual([1, 2, 3])
