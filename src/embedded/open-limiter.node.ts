@@ -228,6 +228,7 @@ function onceEach(onFailure: NonNullable<OpenLimiterOptions["onFailure"]>): type
 function readOptions(options: OpenLimiterOptions) {
   requireFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
+  const { lockTimeout = 0, keepStats = 30 * DAY_MS, limits: named = {} } = options
   const { flushEveryMs, flushEveryRecords, aheadUnits } = options
   const { historySegments = DEFAULT_HISTORY_SEGMENTS, compactBytes = DEFAULT_COMPACT_BYTES } = options
   for (const [name, modes] of Object.entries(ONLY_UNDER)) {
@@ -240,11 +241,10 @@ function readOptions(options: OpenLimiterOptions) {
       `none with sync ${show(sync)}: that is for ${modes.map(show).join(" and ")}`,
     )
   }
-  const lockTimeoutMs = parseDurationArgument("open a limiter", "lockTimeout", options.lockTimeout ?? 0, TIMEOUT_RANGE)
-  const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS)
+  const lockTimeoutMs = parseDurationArgument("open a limiter", "lockTimeout", lockTimeout, TIMEOUT_RANGE)
+  const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", keepStats)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
-  const named = options.limits ?? {}
   for (const [name, policy] of named instanceof Map ? named : Object.entries(named as Record<string, PolicyInput>)) {
     requireKey(name)
     if (name === DEFAULT_LIMIT && options.policy !== undefined) {

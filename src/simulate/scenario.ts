@@ -74,9 +74,9 @@ export const MAX_LOCATIONS = 1_000
 /** @throws {PolicyError} {RangeError} naming the field, its value and what is allowed */
 export function readScenario(input: ScenarioInput): Scenario {
   const { locations, keys = 1, skew = 0, cost = 1, keysPerRequest = 1, traffic = "steady", shards, lease } = input
-  const { serviceMs = 1, commitMs = 2, denialCache = true, seed = 1 } = input
+  const { serviceMs = 1, commitMs = 2, denialCache = true, seed = 1, duration = "10s" } = input
   const policy = parsePolicy(input.policy)
-  const durationMs = parseDurationArgument("simulate", "duration", input.duration ?? "10s", DURATION_RANGE)
+  const durationMs = parseDurationArgument("simulate", "duration", duration, DURATION_RANGE)
   requireRange("locations.length", locations.length, { min: 1, max: MAX_LOCATIONS, isWhole: true })
   for (const [index, { isolates, latencyMs, requestsPerSecond }] of locations.entries()) {
     requireRange(`locations[${index}].isolates`, isolates, { min: 1, max: MAX_ISOLATES, isWhole: true })
