@@ -76,9 +76,7 @@ export class Transport {
     requireFields("make a client", options, OPTION_KINDS)
     const { token, timeoutMs = 5_000, retries = 2, retryDelayMs = 50, fetch = globalThis.fetch } = options
     const base = readBase(url)
-    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
-      throw new RangeError("Cannot make a client: token has other characters than allowed: printable ASCII, no space.")
-    }
+    if (token !== undefined) requireToken(token)
     this.#base = base.href.replace(/\/+$/, "")
     this.#origin = base.origin
     this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
@@ -191,6 +189,13 @@ export class Transport {
   #delayMs(attempt: number): number {
     return this.#retryDelayMs * 2 ** attempt * (0.5 + Math.random() / 2)
   }
+}
+
+/** @throws {RangeError} that does not show it: it is a secret */
+function requireToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return
+  const found = token === "" ? 'is ""' : "has other characters"
+  throw new RangeError(`Cannot make a client: token ${found}, allowed is printable ASCII without space, not empty.`)
 }
 
 /** The text of an answer, `null` where it is longer than any rightful one. */

@@ -543,6 +543,8 @@ describe("SluiceClient", () => {
     ["retries", { retries: 1.5 }],
     ["retryDelayMs", { retryDelayMs: Number.NaN }],
     ["token", { token: 5 }],
+    ['token is "", allowed is printable ASCII without space, not empty.', { token: "" }],
+    ["token has other characters, allowed is printable ASCII without space, not empty.", { token: "my secret" }],
     ["fetch", { fetch: "fetch" }],
     ['did you mean "timeoutMs"?', { timeoutMS: 5 }],
     ['option is "tokens"', { tokens: "secret" }],
@@ -550,5 +552,6 @@ describe("SluiceClient", () => {
   ])("refuses a %s that cannot be: %j", (field, options) => {
     expect(() => new SluiceClient("http://x", options as SluiceClientOptions)).toThrow(RangeError)
     expect(() => new SluiceClient("http://x", options as SluiceClientOptions)).toThrow(field)
+    expect(() => new SluiceClient("http://x", options as SluiceClientOptions)).not.toThrow("my secret")
   })
 })
