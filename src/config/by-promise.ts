@@ -1,4 +1,5 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
+import type { Awaitable } from "../types/limiter.js"
 
 /** The verbs over several limits, each by promise. */
 export type ByPromise = {
@@ -7,29 +8,40 @@ export type ByPromise = {
   ) => Promise<Awaited<ReturnType<NamedLimits[Verb]>>>
 }
 
-/** The limits' own verbs, each by promise. */
-export function byPromise(limits: NamedLimits): ByPromise {
+/**
+ * The limits' own verbs, each by promise.
+ *
+ * @param errorOf what is thrown in place of what a verb throws
+ */
+export function byPromise(limits: NamedLimits, errorOf: (error: unknown) => unknown): ByPromise {
+  const ask = async <Answer>(answer: () => Awaitable<Answer>): Promise<Answer> => {
+    try {
+      return await answer()
+    } catch (error) {
+      throw errorOf(error)
+    }
+  }
   return {
-    define: async (...told) => limits.define(...told),
-    remove: async (...told) => limits.remove(...told),
-    limits: async (...told) => limits.limits(...told),
-    limit: async (...told) => limits.limit(...told),
-    check: async (...told) => limits.check(...told),
-    allow: async (...told) => limits.allow(...told),
-    peek: async (...told) => limits.peek(...told),
-    checkAll: async (...told) => limits.checkAll(...told),
-    allowAll: async (...told) => limits.allowAll(...told),
-    refund: async (...told) => limits.refund(...told),
-    settle: async (...told) => limits.settle(...told),
-    charge: async (...told) => limits.charge(...told),
-    block: async (...told) => limits.block(...told),
-    unblock: async (...told) => limits.unblock(...told),
-    reset: async (...told) => limits.reset(...told),
-    status: async (...told) => limits.status(...told),
-    stats: async (...told) => limits.stats(...told),
-    list: async (...told) => limits.list(...told),
-    top: async (...told) => limits.top(...told),
-    history: async (...told) => limits.history(...told),
-    explain: async (...told) => limits.explain(...told),
+    define: (...told) => ask(() => limits.define(...told)),
+    remove: (...told) => ask(() => limits.remove(...told)),
+    limits: (...told) => ask(() => limits.limits(...told)),
+    limit: (...told) => ask(() => limits.limit(...told)),
+    check: (...told) => ask(() => limits.check(...told)),
+    allow: (...told) => ask(() => limits.allow(...told)),
+    peek: (...told) => ask(() => limits.peek(...told)),
+    checkAll: (...told) => ask(() => limits.checkAll(...told)),
+    allowAll: (...told) => ask(() => limits.allowAll(...told)),
+    refund: (...told) => ask(() => limits.refund(...told)),
+    settle: (...told) => ask(() => limits.settle(...told)),
+    charge: (...told) => ask(() => limits.charge(...told)),
+    block: (...told) => ask(() => limits.block(...told)),
+    unblock: (...told) => ask(() => limits.unblock(...told)),
+    reset: (...told) => ask(() => limits.reset(...told)),
+    status: (...told) => ask(() => limits.status(...told)),
+    stats: (...told) => ask(() => limits.stats(...told)),
+    list: (...told) => ask(() => limits.list(...told)),
+    top: (...told) => ask(() => limits.top(...told)),
+    history: (...told) => ask(() => limits.history(...told)),
+    explain: (...told) => ask(() => limits.explain(...told)),
   }
 }

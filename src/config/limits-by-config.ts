@@ -23,6 +23,7 @@ import { CLOCK, having, requireKind, unfit } from "../policy/require-fields.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
+import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, AllOptions, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import { type AskedLimits, askedByName, askedLimits } from "./asked-limits.js"
 import { type ByPromise, byPromise } from "./by-promise.js"
@@ -31,6 +32,7 @@ import type { Config, LimitConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { configPolicies, limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
+import { notConfigured } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
 
 const NAMED_LIMITS = having("limit", "define", "check")
@@ -43,7 +45,7 @@ export interface LimitsByConfig extends ByPromise {
   readonly isSynchronous: false
   /**
    * One of the limits or groups by itself, as `oneLimit` makes it. A group is asked, charged and settled; the other
-   * verbs are about a limit, and fail with `LimitNotFound` for it.
+   * verbs are about a limit, and fail for it with a `LimitNotFound` that tells its limits.
    */
   of(name: string): OneLimit<LimitsByConfig>
   /**
@@ -124,7 +126,7 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
   }
   let reloading = Promise.resolve()
   const configured: LimitsByConfig = {
-    ...byPromise(limits),
+    ...byPromise(limits, (error) => namingGroup(inForce.config, error)),
     ...verbs(limits, () => inForce, clock),
     isSynchronous: false,
     of: (name) => oneLimit(configured, name),
@@ -158,6 +160,12 @@ export function groupOfLimit(name: string): ConfigError {
   return new ConfigError("a name in groups", name, allowed)
 }
 
+/** The error of a limit that the store does not have, where that is the name of a group. */
+function namingGroup(config: Config, error: unknown): unknown {
+  const isGroup = error instanceof LimitNotFound && error.of === "limit" && config.groups.has(error.limit)
+  return isGroup ? notConfigured(config, error.limit) : error
+}
+
 function isPlain(config: Config): boolean {
   const hasKeys = ({ allow, deny }: Pick<Config, "allow" | "deny">) => allow.keys.length + deny.keys.length > 0
   return (
@@ -184,7 +192,7 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
     return (await limits.limit(key)) === null ? DEFAULT_LIMIT : key
   }
 
-  /** As `find`, of no group. */
+  /** As `find`, of no group. @throws {LimitNotFound} of one */
   async function findLimit(
     { config, limitsByName, isPlain }: InForce,
     key: string,
@@ -192,6 +200,7 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
   ): Promise<AskedLimits | undefined> {
     if (isPlain) return undefined
     const { limit = await nameFor(key) } = options
+    if (config.groups.has(limit) && (await limits.limit(limit)) === null) throw notConfigured(config, limit)
     const asked = askedByName(config, limitsByName, { key, limit }, options.cost)
     if (limitsByName.has(limit)) return asked
     // What is on no list, and a limit that there is not, is the store's business alone.

@@ -29,7 +29,7 @@ export function limitOf(config: Config, name: string): LimitConfig {
 }
 
 /** The error of a name that no limit of the configuration has, with those that it has. */
-function notConfigured({ limits, groups }: Config, name: string): LimitNotFound {
+export function notConfigured({ limits, groups }: Config, name: string): LimitNotFound {
   const group = groups.get(name)
   if (group !== undefined) {
     const members = group.limits.map((limit) => limit.name).join(", ")

@@ -147,6 +147,20 @@ test("POST /v1/check of a group counts a call once that comes again under its id
   expect(api.metrics.sums()).toMatchObject({ allowed: 2 })
 })
 
+test("the API tells the limits of a group that is no limit, in a status too, which is null of other names", async () => {
+  const config = parseConfig('limits.a = { policy = "9/minute" }\ngroups.g = { limits = ["a"] }')
+  const limits = new MemoryLimits({ limits: configPolicies(config), stats: true })
+  const { ask } = serveApi({}, { limits: limitsByConfig(limits, config) })
+  const detail = 'Cannot find the limit "g": it is a group, of a.'
+  for (const verb of ["status", "explain", "unblock", "reset"]) {
+    expect(await ask("POST", `/v1/${verb}`, { key: "k", limit: "g" })).toMatchObject({
+      status: 400,
+      json: { code: "LIMIT_NOT_FOUND", detail, limit: "g", of: "limit" },
+    })
+  }
+  expect(await ask("POST", "/v1/status", { key: "k", limit: "h" })).toMatchObject({ status: 200, json: null })
+})
+
 describe("POST /v1/check-all", () => {
   test("charges all, or nothing and names who was denied", async () => {
     const { ask } = serveApi({ api: "3/minute", login: "1/minute as login" })

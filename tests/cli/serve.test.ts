@@ -214,6 +214,18 @@ describe("sluice serve", () => {
     expect(explained).toMatchObject({ nextAdmissionAtMs: null, decision: { retryAfterMs: 0 } })
   })
 
+  test("has the command line tell the limits of a group where a command is about one limit", async () => {
+    writeFileSync(scratch.file("sluice.toml"), 'limits = { api = "5/day", org = "9/day" }\ngroups.site.limits = ["api", "org"]')
+    const { url } = await serve("--config", scratch.file("sluice.toml"))
+    const ask = (...args: string[]) => run([...args, "--limit", "site", "--server", url, "--token", TOKEN])
+    expect(await ask("check", "k")).toMatchObject({ code: 0 })
+    const verbs = ["status k", "block k 1m", "unblock k", "reset k", "history k", "check-all k"]
+    for (const command of ["explain k", "limit top", ...verbs.map((verb) => `limit ${verb}`)]) {
+      const err = expect.stringContaining('Cannot find the limit "site": it is a group, of api, org.')
+      expect({ command, ...(await ask(...command.split(" "))) }).toMatchObject({ command, code: 2, err })
+    }
+  })
+
   test("monitor goes on over a restart of the server, and tells that it was away", async () => {
     const first = await serve()
     const port = String(first.port)

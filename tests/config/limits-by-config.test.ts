@@ -28,6 +28,9 @@ const config = parseConfig(`
   groups.both = { limits = ["default", "user"] }
   deny = { keys = ["eve"] }`)
 
+/** Of the group, where a limit is to be named. */
+const NO_LIMIT = 'Cannot find the limit "both": it is a group, of default, user.'
+
 function make() {
   const clock = new ManualClock(0)
   const under = new MemoryLimits({ clock, limits: configPolicies(config), stats: true })
@@ -342,8 +345,25 @@ describe("limitsByConfig()", () => {
     expect(await both.check("p:a")).toMatchObject({ allowed: true, policy: "default", remaining: 6 })
     expect(await both.check("p:eve")).toMatchObject({ allowed: false, policy: "deny" })
     expect(await both.allow("p:eve")).toBe(false)
-    await expect(both.status("p:a")).rejects.toThrow('Cannot find the limit "both"')
+    await expect(both.status("p:a")).rejects.toThrow(NO_LIMIT)
     expect([both.isSynchronous, limits.isSynchronous]).toEqual([false, false])
+  })
+
+  test("tells what a group is where a verb is about a limit, and nothing of other names", async () => {
+    const under = new MemoryLimits({ limits: configPolicies(config), stats: true, names: 9, history: 9 })
+    const limits = limitsByConfig(under, config)
+    const calls = (limit: string) => [
+      ...[limits.status("p:a", { limit }), limits.stats("p:a", { limit }), limits.explain("p:a", { limit })],
+      ...[limits.block("p:a", "1s", { limit }), limits.unblock("p:a", { limit }), limits.reset("p:a", { limit })],
+      ...[limits.history("p:a", { limit }), limits.checkAll([{ key: "p:a", limit }])],
+      ...[limits.allowAll([{ key: "p:eve", limit }]), limits.list({ limit }), limits.top({ by: "denied", limit })],
+    ]
+    const errorsOf = (limit: string) => Promise.all(calls(limit).map((call) => call.catch((error) => error.message)))
+    expect(new Set(await errorsOf("both"))).toEqual(new Set([NO_LIMIT]))
+    expect(new Set(await errorsOf("bath"))).toEqual(
+      new Set(['Cannot find the limit "bath": limits() lists those configured.']),
+    )
+    expect((await limits.check("p:a", { limit: "both" })).allowed).toBe(true)
   })
 
   test("answers by promise whatever the configuration says, as its types do", async () => {

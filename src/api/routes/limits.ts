@@ -106,7 +106,11 @@ function readPeriod(field: "per" | "period", period: string | number | undefined
   return isUnit ? parseDurationUnit(field, period, period) : parseDuration(field, period)
 }
 
-/** A key's status, or `null` where no limit is there for it. */
+/**
+ * A key's status, or `null` where no limit is there for it.
+ *
+ * @throws {LimitNotFound} that tells what is there by that name instead: a group
+ */
 async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
   const { limits, clock, fixedNames } = context
   try {
@@ -117,7 +121,7 @@ async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
     const told = statusJson(state, stats, limit, clock.now())
     return fixedNames.has(limit.name) ? { ...told, fixed: true } : told
   } catch (error) {
-    if (error instanceof LimitNotFound) return null
+    if (error instanceof LimitNotFound && error.known === undefined) return null
     throw error
   }
 }
