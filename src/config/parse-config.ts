@@ -218,7 +218,7 @@ function readLimit(
     throw new ConfigError(`${path}.policy`, policy, 'a policy such as "100/minute", or the fields of a rule')
   }
   const pathOfPolicy = policy === undefined ? path : `${path}.policy`
-  const parsed = policyOf(pathOfPolicy, policy ?? rule, name)
+  const parsed = policyOf(pathOfPolicy, policy === undefined ? rule : policy, name)
   requireAffordable(name, cost, parsed, pathOfPolicy)
   return { name, policy: parsed, key, cost }
 }

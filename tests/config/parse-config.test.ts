@@ -397,6 +397,14 @@ describe("parseConfig()", () => {
     expect(errorOf({ failure: { timeout: 500 } }).message).toContain('such as "500ms" or "500s".')
   })
 
+  test("names a policy that is null, as an empty one of YAML is", () => {
+    const refused = "is null, allowed is a short form such as"
+    expect(errorOf({ limits: { a: { policy: null } } })).toMatchObject({ field: "limits.a.policy", value: null })
+    expect(errorOf({ limits: { a: { policy: null } } }).message).toContain(`limits.a.policy ${refused}`)
+    const tiered = { limits: { a: "1/m" }, tiers: { pro: { limits: { a: null } } } }
+    expect(errorOf(tiered).message).toContain(`tiers.pro.limits.a ${refused}`)
+  })
+
   test("a group has at most 16 limits", () => {
     const names = Array.from({ length: 17 }, (_, index) => `l${index}`)
     const limits = Object.fromEntries(names.map((name) => [name, { policy: "1/m" }]))
