@@ -5,9 +5,8 @@ import {
   type Kind,
   type Kinds,
   oneOf,
-  requireFields,
-  requireKind,
   required,
+  requireFields,
   unfit,
 } from "../policy/require-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -54,8 +53,7 @@ export interface DecisionLog {
  */
 export function decisionLog(logging: LoggingConfig, output?: LogOutput, clock?: Clock): LogHooks {
   requireLogging(logging)
-  if (output !== undefined) requireKind("log decisions", "output", output, LOG_OUTPUT)
-  if (clock !== undefined) requireKind("log decisions", "clock", clock, CLOCK)
+  requireFields("log decisions", { output, clock }, { output: LOG_OUTPUT, clock: CLOCK })
   const { onDecision, onError } = openDecisionLog(logging, output, clock)
   return {
     ...(onDecision !== undefined && { onDecision: (decision: Decision) => onDecision(decision, {}) }),

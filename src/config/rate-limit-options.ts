@@ -8,7 +8,6 @@ import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { either, FUNCTION, type Kinds, OBJECT, requireFields, unfit } from "../policy/require-fields.js"
 import { tellsDelay } from "../policy/tells-delay.js"
-import { show } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
@@ -102,8 +101,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const of: RequestsConfig = group ?? limitOf(config, limitName)
   if (typeof address === "function" && [of.allow, of.deny].some(({ addresses }) => addresses.length > 0)) {
     // The lists would go by the connection, which is a proxy's maybe: nobody would be denied.
-    const allowed = `the options of clientAddress(), since addresses are on the lists of ${show(limitName)}`
-    throw unfit("rate limit", "address", address, allowed)
+    throw unfit("rate limit", "address", address, "the options of clientAddress() where addresses are on the lists")
   }
   const { failure, jitter, analytics, keyPrefix } = config
   const { styles, legacyReset, quotaUnit } = config.headers

@@ -4,9 +4,9 @@ import type { Policy, Rule } from "../policy/policy.js"
 import {
   BYTES,
   either,
-  type Kind,
   type Kinds,
   LIST,
+  MILLISECONDS,
   oneOf,
   requireFields,
   requireKind,
@@ -51,7 +51,6 @@ export const FIELD_KINDS: Kinds<RateLimitFieldsOptions> = {
   quotaUnit: { allowed: "printable ASCII", fits: isSfText },
 }
 const CONTEXT_KINDS: Kinds<FieldContext> = { ...FIELD_KINDS, partitionKey: BYTES }
-const TIME: Kind = { allowed: "a number of milliseconds since the Unix epoch", fits: Number.isFinite }
 
 type Fields = Record<string, string>
 type Style = (policy: Policy, decision: Decision, nowMs: number, context: FieldContext) => Fields
@@ -140,7 +139,8 @@ export function rateLimitFields(
   requireDecision("rate limit", decision, "decision")
   requireFields("rate limit", context, CONTEXT_KINDS)
   const styles = headerStyles(context.headers)
-  if (styles.includes("legacy") && context.legacyReset !== "delta") requireKind("rate limit", "nowMs", nowMs, TIME)
+  if (styles.includes("legacy") && context.legacyReset !== "delta")
+    requireKind("rate limit", "nowMs", nowMs, MILLISECONDS)
   return writeFields(policy, decision, nowMs, { ...context, styles })
 }
 

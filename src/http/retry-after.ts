@@ -1,4 +1,12 @@
-import { FUNCTION, type Kind, type Kinds, requireFields, requireKind, required, whole } from "../policy/require-fields.js"
+import {
+  FUNCTION,
+  type Kinds,
+  MILLISECONDS,
+  required,
+  requireFields,
+  requireKind,
+  whole,
+} from "../policy/require-fields.js"
 
 /** How much `Retry-After` is lengthened at random, so that the clients denied together do not come back together. */
 export interface Jitter {
@@ -9,7 +17,6 @@ export interface Jitter {
 }
 
 const JITTER_KINDS: Kinds<Jitter> = { maxSeconds: required(whole(1, 86_400)), random: FUNCTION }
-const WAIT: Kind = { allowed: "a number of milliseconds", fits: (value) => Number(value) === value }
 
 /**
  * The seconds that `Retry-After` says: the wait rounded up, at least 1, plus the jitter where there is one. Who waits
@@ -26,7 +33,7 @@ const WAIT: Kind = { allowed: "a number of milliseconds", fits: (value) => Numbe
  * ```
  */
 export function retryAfterSeconds(retryAfterMs: number, jitter?: Jitter): number {
-  requireKind("rate limit", "retryAfterMs", retryAfterMs, WAIT)
+  requireKind("rate limit", "retryAfterMs", retryAfterMs, MILLISECONDS)
   if (jitter !== undefined) requireJitter(jitter)
   return waitSeconds(retryAfterMs, jitter)
 }

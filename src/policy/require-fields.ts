@@ -29,6 +29,8 @@ export const OBJECT: Kind = {
 }
 export const BYTES: Kind = { allowed: "bytes", fits: (value) => value instanceof Uint8Array }
 export const FUNCTION: Kind = { allowed: "a function", fits: (value) => typeof value === "function" }
+/** What is no number is refused, NaN too. */
+export const MILLISECONDS: Kind = { allowed: "a number of ms", fits: (value) => Number(value) === value }
 export const CLOCK: Kind = {
   allowed: "an object with now()",
   fits: (value) => typeof (value as { now?: unknown } | null)?.now === "function",

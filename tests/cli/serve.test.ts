@@ -215,7 +215,10 @@ describe("sluice serve", () => {
   })
 
   test("has the command line tell the limits of a group where a command is about one limit", async () => {
-    writeFileSync(scratch.file("sluice.toml"), 'limits = { api = "5/day", org = "9/day" }\ngroups.site.limits = ["api", "org"]')
+    writeFileSync(
+      scratch.file("sluice.toml"),
+      'limits = { api = "5/day", org = "9/day" }\ngroups.site.limits = ["api", "org"]',
+    )
     const { url } = await serve("--config", scratch.file("sluice.toml"))
     const ask = (...args: string[]) => run([...args, "--limit", "site", "--server", url, "--token", TOKEN])
     expect(await ask("check", "k")).toMatchObject({ code: 0 })

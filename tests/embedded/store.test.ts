@@ -247,7 +247,10 @@ describe("openLimiter()", () => {
     [{ historySegments: Number.NaN }, "historySegments"],
     [{ compactBytes: 1 }, "compactBytes"],
     [{ keepStats: "never" }, "keepStats"],
-    [{ keepStats: null }, "Cannot open a limiter: keepStats is null, allowed is a whole number of ms, or a text such as"],
+    [
+      { keepStats: null },
+      "Cannot open a limiter: keepStats is null, allowed is a whole number of ms, or a text such as",
+    ],
     [{ lockTimeout: null }, "Cannot open a limiter: lockTimeout is null, allowed is a whole number of ms, or a text"],
     [{ limits: null }, "limits is null, allowed is an object"],
     [{ closeOn: ["SIGKILL"] }, "closeOn"],

@@ -32,9 +32,9 @@ describe("retryAfterSeconds()", () => {
   })
 
   test.each([
-    [Number.NaN, undefined, "retryAfterMs is NaN, allowed is a number of milliseconds."],
-    ["4001", undefined, 'retryAfterMs is "4001", allowed is a number of milliseconds.'],
-    [undefined, undefined, "retryAfterMs is undefined, allowed is a number of milliseconds."],
+    [Number.NaN, undefined, "retryAfterMs is NaN, allowed is a number of ms."],
+    ["4001", undefined, 'retryAfterMs is "4001", allowed is a number of ms.'],
+    [undefined, undefined, "retryAfterMs is undefined, allowed is a number of ms."],
     [4_001, {}, "jitter.maxSeconds is undefined, allowed is a whole number from 1 to 86400."],
     [4_001, { maxSeconds: 9, randon: Math.random }, 'option is "jitter.randon", allowed is maxSeconds, random'],
     [4_001, null, "jitter is null, allowed is an object."],
