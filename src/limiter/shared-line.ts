@@ -63,10 +63,11 @@ export class SharedLine {
       }
       const waiter = new Waiter({ key, options, standing, nowMs, resolve, reject, onEnd }, this.#alarms)
       const queue = this.#queueOf(waiter)
-      const isFirst = queue.first === undefined
-      if (!isFirst) {
-        // Nobody is admitted before the first is.
-        if (queue.asksAtMs !== null && waiter.leftMs(queue.asksAtMs) < 0) throw queue.late(waiter.timeoutMs)
+      const { first } = queue
+      if (first !== undefined) {
+        // Nobody is admitted before the first is, unless that one leaves.
+        const isLate = queue.asksAtMs !== null && waiter.leftMs(queue.asksAtMs) < 0
+        if (isLate && !waiter.mayPass(first)) throw queue.late(waiter.timeoutMs)
         if (this.#waiting >= this.#room) throw this.#noRoom(waiter)
       }
       this.#came += 1
@@ -74,7 +75,7 @@ export class SharedLine {
       waiter.listen((reason) => this.#abandon(waiter, reason))
       this.#stand(waiter, queue)
       this.#waiting += 1
-      if (isFirst) this.#ask(queue, nowMs)
+      if (first === undefined) this.#ask(queue, nowMs)
       else this.#setDeadline(waiter)
     })
   }
@@ -215,7 +216,7 @@ export class SharedLine {
     // It may be counted under another name than it is asked for: with a prefix, say.
     this.#hearOf(queue, decision.key)
     for (const waiter of queue.waiters) {
-      if (waiter.leftMs(nowMs) >= waitMs) continue
+      if (waiter.leftMs(nowMs) >= waitMs || waiter.mayPass(first)) continue
       this.#fail(waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, waitMs))
     }
     // The limiter may have read its clock a moment later.

@@ -83,6 +83,14 @@ export class Waiter {
     return cost === undefined || other === undefined ? cost !== other : cost < other
   }
 
+  /**
+   * Whether its turn may come before the one that the first would have: that one may leave, and this one then need not
+   * wait as long. One who does not wait at all is not there any more by then.
+   */
+  mayPass(first: Waiter): boolean {
+    return first.#wait.options.signal !== undefined && this.timeoutMs > 0 && this.mayCostLess(first)
+  }
+
   /** Calls once where the signal ends the wait, with its reason. */
   listen(onAbort: (reason: unknown) => void): void {
     const { signal } = this.#wait.options

@@ -67,7 +67,7 @@ export class WaitingQueue {
     this.#hearing.set(key, noteWait(limiter, key, hear))
   }
 
-  /** The error of one behind the first who would have to wait for too long: until that one may ask again, at least. */
+  /** The error of one behind the first who would have to wait for too long: until that one may ask again, if it stays. */
   late(timeoutMs: number): TimeoutExceeded {
     const waitMs = this.#wake === null ? 0 : Math.max(0, Math.ceil(this.#wake.atMs - this.#alarms.now()))
     return new TimeoutExceeded(this.key, timeoutMs, waitMs)
