@@ -44,3 +44,15 @@ test("change() leaves receipts closed that were too old, where the new policy ke
   limit.change(parsePolicy("9/day"), lateMs)
   expect(limit.settle(receipt, 1, lateMs)).toBeNull()
 })
+
+test("change() to a policy that keeps receipts no longer closes none that are charged before a clock that is set back", () => {
+  for (const [policy, settledAtMs] of [
+    ["5/second", START_MS],
+    ["9/day", null],
+  ] as const) {
+    const limit = makeMemoryLimit("9/second")
+    limit.change(parsePolicy(policy), START_MS + 2 * HOUR_MS)
+    const { receipt } = limit.check("a", 1, START_MS)
+    expect(limit.settle(receipt!, 3, START_MS)).toBe(settledAtMs)
+  }
+})
