@@ -11,7 +11,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
   { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 32.75 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 32.5 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 32.75 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
@@ -26,7 +26,7 @@ const ENTRIES = [
   },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.875 * KIB },
   // With the core's text, which is 4 KiB more than the core.
-  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 62 * KIB },
+  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 62.125 * KIB },
   { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 48.5 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
