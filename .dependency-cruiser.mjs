@@ -103,7 +103,10 @@ export default {
       name: "nothing-unresolvable",
       severity: "error",
       from: { path: "^(src|worker)/" },
-      to: { couldNotResolve: true, pathNot: ["^cloudflare:", "/core\\.wasm$", "^\\./(uplot|policies|rates)\\.js$"] },
+      to: {
+        couldNotResolve: true,
+        pathNot: ["^cloudflare:", "/core\\.wasm(\\?module)?$", "^\\./(uplot|policies|rates)\\.js$"],
+      },
     },
   ],
   options: {

@@ -8,7 +8,7 @@ const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
 function advice(): string {
   try {
     new WebAssembly.Module(EMPTY)
-    return 'serve it, or bundle with the condition "node".'
+    return 'serve it, or bundle with the condition "node", on an edge runtime "edge-light" or "workerd".'
   } catch {
     return "allow 'wasm-unsafe-eval' in script-src of the page's Content-Security-Policy."
   }

@@ -3,3 +3,9 @@ declare module "*.wasm" {
   const module: WebAssembly.Module
   export default module
 }
+
+/** The same, as bundlers for Vercel's Edge runtime want it said. */
+declare module "*.wasm?module" {
+  const module: WebAssembly.Module
+  export default module
+}

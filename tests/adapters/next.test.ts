@@ -102,6 +102,13 @@ describe("in Next", () => {
     skips: { "counts by the address of the connection by default": noConnection },
   })
 
+  test("limits a Route Handler on the Edge runtime, by the package as it was built", async () => {
+    const ask = () => fetch(`${url}/edge`, { headers: { connection: "close" } })
+    const responses = [await ask(), await ask(), await ask()]
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(await responses[0]!.text(), "the runtime").toBe("string")
+  }, 60_000)
+
   test.each([
     [undefined, '"proxy";r=2;t=20'],
     [false, '"route";r=1;t=30'],

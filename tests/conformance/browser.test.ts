@@ -85,7 +85,7 @@ describe("a browser's bundle", () => {
       "is not served",
       "script-src 'self' 'wasm-unsafe-eval'",
       404,
-      `Cannot load ${ORIGIN}core.wasm: serve it, or bundle with the condition "node".`,
+      `Cannot load ${ORIGIN}core.wasm: serve it, or bundle with the condition "node", on an edge runtime "edge-light" or "workerd".`,
     ],
   ])("on a page where the core %s, says so", async (_where, policy, status, told) => {
     const files: Readonly<Record<string, { status?: number; contentType: string; body: string | Buffer }>> = {
@@ -112,7 +112,9 @@ describe("a browser's bundle", () => {
   test("says what to do where the core cannot be fetched, as on Node", () => {
     const { stderr } = spawnSync(process.execPath, [OUTFILE], { encoding: "utf8" })
     const { href } = new URL("../../core.wasm", `file://${OUTFILE}`)
-    expect(stderr).toContain(`Error: Cannot load ${href}: serve it, or bundle with the condition "node".`)
+    expect(stderr).toContain(
+      `Error: Cannot load ${href}: serve it, or bundle with the condition "node", on an edge runtime "edge-light" or "workerd".`,
+    )
     expect(stderr).toContain("[cause]: [TypeError: fetch failed]")
   })
 })

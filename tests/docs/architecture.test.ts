@@ -23,7 +23,9 @@ test.each([
   const told = Array.from(table.matchAll(/`([a-z0-9-]+)`/g), ([, name]) => name!)
   const paths = globSync("*.ts", { cwd: join(root, room), exclude: ["*.d.ts"] })
   // A file for each runtime is told once.
-  const files = [...new Set(paths.map((file) => basename(file, ".ts").replace(/\.(node|browser|inline|workerd)$/, "")))]
+  const files = [
+    ...new Set(paths.map((file) => basename(file, ".ts").replace(/\.(node|browser|edge-light|inline|workerd)$/, ""))),
+  ]
   // The entry names no thing of its own.
   expect(told.toSorted()).toEqual(files.filter((file) => file !== "index").toSorted())
 })
