@@ -30,9 +30,10 @@ export function webRequest(message: IncomingMessage, url: string = message.url ?
   const isConstructible = !UNCONSTRUCTIBLE.test(method)
   const request = new Request(webUrl(message, url), {
     method: isConstructible ? method : "GET",
-    headers: webHeaders(message.headers),
     signal: signal ?? null,
   })
+  // Were they given above, they would be copied once more.
+  appendFields(message.headers, request.headers)
   if (!isConstructible) Object.defineProperty(request, "method", { value: method })
   return request
 }
@@ -155,29 +156,30 @@ function headOf(status: number, fields: Fields): ResponseHead {
   return {
     status,
     get headers() {
-      return webHeaders(fields)
+      const headers = new Headers()
+      appendFields(fields, headers)
+      return headers
     },
   }
 }
 
-/**
- * What is no field of HTTP is left out: the pseudo-fields of HTTP/2, such as ":path", and what a lenient parser lets
- * by.
- */
-function webHeaders(fields: Fields): Headers {
-  const headers = new Headers()
+/** Leaves out the pseudo-fields of HTTP/2, such as ":path", which are no fields of HTTP. */
+function appendFields(fields: Fields, to: Headers): void {
   for (const [name, value] of Object.entries(fields)) {
     // Each would be an error that is thrown and caught, which costs more than all the other fields.
     if (name.startsWith(":")) continue
-    for (const each of [value].flat()) {
-      try {
-        if (each !== undefined) headers.append(name, String(each))
-      } catch {
-        // The framework sees it still.
-      }
-    }
+    if (!Array.isArray(value)) appendField(name, value, to)
+    else for (const each of value) appendField(name, each, to)
   }
-  return headers
+}
+
+function appendField(name: string, value: unknown, to: Headers): void {
+  if (value === undefined) return
+  try {
+    to.append(name, String(value))
+  } catch {
+    // What a lenient parser lets by is no field of HTTP. The framework sees it still.
+  }
 }
 
 /**
