@@ -83,7 +83,13 @@ function connectionOf<E extends Env>(context: Context<E>): Connection {
   // Runtimes put their connection into Hono's env; with Bun it may be Bun's server itself, or be called so.
   const { env } = context as { env: { server?: unknown } | undefined }
   const remoteAddress = socketAddress(context.req.raw, [env, env?.server])
-  return { remoteAddress, waitUntil: waitUntilOf(context) }
+  return {
+    remoteAddress,
+    // Where the runtime has none, each look costs an error that is thrown; most requests need none.
+    get waitUntil() {
+      return waitUntilOf(context)
+    },
+  }
 }
 
 function waitUntilOf<E extends Env>(context: Context<E>): Connection["waitUntil"] {

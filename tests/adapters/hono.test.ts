@@ -145,6 +145,22 @@ describe("rateLimit() of sluice/hono", () => {
     expect(statuses).toEqual([401])
   })
 
+  test("looks for waitUntil, which Hono throws at where there is none, only for work that outlives an answer", async () => {
+    const look = vi.fn(() => {
+      throw new Error("This context has no ExecutionContext")
+    })
+    const app = new Hono()
+    app.use((context, next) => {
+      Object.defineProperty(context, "executionCtx", { get: look })
+      return next()
+    })
+    const options = { policy: "9/minute", key: () => "all" }
+    app.get("/plain", rateLimit(options), (context) => context.text("hello"))
+    app.get("/refunded", rateLimit({ ...options, skipSuccessfulRequests: true }), (context) => context.text("hello"))
+    expect([(await app.request("/plain")).status, look.mock.calls.length]).toEqual([200, 0])
+    expect([(await app.request("/refunded")).status, look.mock.calls.length]).toEqual([200, 1])
+  })
+
   test("finds the address as Deno and Bun tell it, and gives refunds to waitUntil", async () => {
     const keys: string[] = []
     const app = new Hono()
