@@ -14,6 +14,19 @@ import { admit, clientSignal, isOpen, sendResponse, sendStatus, webRequest } fro
 export type { Connection } from "./connection.js"
 export { rateLimitUpgrade, type UpgradeOptions } from "./node-upgrade.js"
 
+type Listener<Incoming, Outgoing> = (request: Incoming, response: Outgoing) => unknown
+type Limited<Incoming, Outgoing> = (request: Incoming, response: Outgoing) => Promise<void>
+
+/** An application of Express or Connect: a listener, which Express says to be one of its own requests as well. */
+interface Application extends Listener<IncomingMessage, ServerResponse> {
+  readonly use: unknown
+}
+
+/** The same around an application of Express or Connect: functions of the options get what Node has, before it does. */
+export function rateLimit(
+  listener: Application,
+  options: RateLimitOptions<Rest<IncomingMessage>>,
+): Limited<IncomingMessage, ServerResponse>
 /**
  * Puts a limit around a listener of `http.createServer`, and of `https` and HTTP/2 servers in compatibility mode.
  *
@@ -33,10 +46,11 @@ export { rateLimitUpgrade, type UpgradeOptions } from "./node-upgrade.js"
 export function rateLimit<
   Incoming extends IncomingMessage | Http2ServerRequest,
   Outgoing extends ServerResponse | Http2ServerResponse,
->(
-  listener: (request: Incoming, response: Outgoing) => unknown,
-  options: RateLimitOptions<Rest<Incoming>>,
-): (request: Incoming, response: Outgoing) => Promise<void> {
+>(listener: Listener<Incoming, Outgoing>, options: RateLimitOptions<Rest<Incoming>>): Limited<Incoming, Outgoing>
+export function rateLimit<
+  Incoming extends IncomingMessage | Http2ServerRequest,
+  Outgoing extends ServerResponse | Http2ServerResponse,
+>(listener: Listener<Incoming, Outgoing>, options: RateLimitOptions<Rest<Incoming>>): Limited<Incoming, Outgoing> {
   requireHandler("listener", listener)
   const guard = guardRequests(options)
   return async function limited(message, outgoing) {

@@ -1,7 +1,8 @@
-import { createServer, type RequestListener } from "node:http"
-import { connect, createServer as createHttp2Server } from "node:http2"
+import { createServer, type IncomingMessage, type RequestListener } from "node:http"
+import { connect, createServer as createHttp2Server, type Http2ServerRequest } from "node:http2"
 import { connect as connectSocket } from "node:net"
-import { expect, test, vi } from "vitest"
+import express from "express"
+import { expect, expectTypeOf, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/node.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
 import { bodyOf } from "./node-body.js"
@@ -124,4 +125,40 @@ test("rateLimit() of sluice/node goes around the listener of an HTTP/2 server", 
   expect(settled).toEqual([[200, '"default";r=0;t=60']])
   client.close()
   await close()
+})
+
+test("rateLimit() of sluice/node goes around an application of Express, and options get Node's own request", async () => {
+  const seen: boolean[] = []
+  const app = express().get("/", (_request, response) => void response.send("hello"))
+  const limited = rateLimit(app, {
+    policy: "1/minute",
+    key: (_request, message) => {
+      expectTypeOf(message).toEqualTypeOf<IncomingMessage>()
+      seen.push("ip" in message)
+      return "all"
+    },
+  })
+  const { url, close } = await listening(createServer(rateLimit(limited, { policy: "9/minute" })))
+  const statuses: number[] = []
+  for (let asked = 0; asked < 2; asked++) statuses.push((await fetch(url)).status)
+  await close()
+  expect([statuses, seen]).toEqual([
+    [200, 429],
+    [false, false],
+  ])
+})
+
+test("rateLimit() of sluice/node fits servers of each kind by the types of its listener", () => {
+  const options = { policy: "1/minute" }
+  createServer(rateLimit((_message, response) => response.end(), options))
+  createHttp2Server(rateLimit((_message, response) => void response.end(), options))
+  createHttp2Server(
+    rateLimit((_message: Http2ServerRequest, response) => response.stream.close(), {
+      ...options,
+      key: (_request, { stream }) => String(stream.id),
+    }),
+  )
+  type Known = IncomingMessage & { user: string }
+  const ofUser = rateLimit((_message: Known) => {}, { ...options, key: (_request, { user }) => user })
+  expectTypeOf(ofUser).parameter(0).toEqualTypeOf<Known>()
 })
