@@ -97,9 +97,9 @@ export class WalFile {
     this.path = path
   }
 
-  /** Its length; 0 where there is none. */
+  /** Its length; 0 where there is none. Not by its path once it is open: privileges may have been given up since. */
   get bytes(): number {
-    return fileBytes(this.path)
+    return this.#length ?? fileBytes(this.path)
   }
 
   /** Notes that SQLite has written to it, which has grown then, or was long enough and begins anew. */
@@ -123,7 +123,7 @@ export class WalFile {
     return this.damaged
   }
 
-  /** Whether it is shorter than it was, which takes about a microsecond to tell. */
+  /** Whether it is shorter than it was, which takes some microseconds to tell. */
   get isCut(): boolean {
     const bytes = this.#length
     return bytes !== null && bytes < this.#seenBytes

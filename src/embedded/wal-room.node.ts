@@ -163,7 +163,16 @@ export class WalRoom {
 
   /** By so much the file must grow to take what the write-ahead log, and the transaction under way, have for it. */
   get #growth(): number {
-    return Math.max(0, Number(this.#pageCount.get()!["page_count"]) * this.#pageBytes - fileBytes(this.#file))
+    return Math.max(0, Number(this.#pageCount.get()!["page_count"]) * this.#pageBytes - this.#fileBytes)
+  }
+
+  /** 0 where the file cannot be looked at by its path: who gave up privileges since has it open still. */
+  get #fileBytes(): number {
+    try {
+      return fileBytes(this.#file)
+    } catch {
+      return 0
+    }
   }
 
   #makeRoom(): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import fs, { cpSync, mkdirSync, readFileSync, statSync } from "node:fs"
+import fs, { chmodSync, cpSync, mkdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { openKeepingAll, openLimiter } from "../../src/embedded/open-limiter.node.js"
@@ -112,6 +112,18 @@ describe("a store on a small disk", () => {
       await limiter.flush()
       await limiter.close()
     },
+  )
+
+  test.skipIf(process.platform === "win32")(
+    "goes on in the files that are open where its process may not look into the folder any more",
+    () => {
+      const folder = temporaryFolder()
+      const args = ["tests/embedded/programs/given-up.mjs", folder]
+      const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", timeout: TEST_MS })
+      chmodSync(folder, 0o700)
+      expect({ stdout, stderr }).toEqual({ stdout: "[7,6,5,4,3]\n", stderr: "" })
+    },
+    TEST_MS,
   )
 
   test("a compaction that the disk has no room for is given up: checks go on, and doctor() tells until one succeeds", async () => {

@@ -14,7 +14,7 @@ import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
 import { findDeciding } from "../told-limit.js"
 
-const requireFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
+const checkFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
 
 /** Tells the metrics and the event stream of decisions that took so long. */
 async function tell(context: ApiContext, made: readonly OwnDecision[], seconds: number, nowMs: number): Promise<void> {
@@ -44,7 +44,7 @@ export const check = defineRoute({
   path: "/v1/check",
   id: "check",
   summary: "Ask and charge. A denied check is a 200 whose `allowed` is false, and charges nothing.",
-  body: object(requireFields),
+  body: object(checkFields),
   answer: jsonOf(decision, "The decision."),
   async handle(context, { body: { key: of, ...options } }) {
     const startedMs = performance.now()
@@ -65,7 +65,7 @@ export const peek = defineRoute({
   path: "/v1/peek",
   id: "peek",
   summary: "What a check would be told, charging nothing.",
-  body: object(requireFields),
+  body: object(checkFields),
   answer: jsonOf(decision, "The decision."),
   async handle({ limits, clock }, { body: { key: of, ...options } }) {
     return jsonTextAnswer(decisionText(await limits.peek(of, options), clock.now()))
@@ -78,7 +78,7 @@ export const checkAll = defineRoute({
   id: "checkAll",
   summary: "Ask and charge several at once: all are admitted, or nothing is charged.",
   body: object({
-    items: arrayOf(object(requireFields), { minItems: 1, maxItems: MAX_TOGETHER }),
+    items: arrayOf(object(checkFields), { minItems: 1, maxItems: MAX_TOGETHER }),
     id: optional(callId),
   }),
   answer: jsonOf(allDecision, "Each one's own decision."),
