@@ -46,15 +46,15 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * admitted: a charge that is given back may deny somebody meanwhile, and would block its key. One that was not asked
  * begins no block either.
  *
- * A denial that is known from before is told without asking for its key, where its item has no id. The other keys are
- * looked up, in one call to each object, unless that was done for the same check lately. A key that does not answer
- * within half a second, or is in none of the first 16 objects that are asked beside this denial in ten seconds, is told
- * with the reason `fail-open`: nothing is known of it.
+ * A denial that is known from before is told without asking for its key, where neither its item nor the call has an id.
+ * The other keys are looked up, in one call to each object, unless that was done for the same check lately. A key that
+ * does not answer within half a second, or is in none of the first 16 objects that are asked beside this denial in ten
+ * seconds, is told with the reason `fail-open`: nothing is known of it.
  *
  * Each call that charges has an id and is made again once where it fails, so that a lost answer does not charge twice.
- * What was admitted under an item's own id before is told again, and is not given back by a call that only repeats it.
- * Whatever happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time
- * passes.
+ * What was admitted before under an id of the caller's is told again, and is not given back by a call that only repeats
+ * it. Whatever happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as
+ * time passes.
  *
  * @throws {RangeError} where the items are none or more than 1,000, or one key of one limit comes twice; {CostError}
  * {KeyError} before any call; {StoreUnavailable} {StoreCorrupt} {StoreVersion} where an object did not decide, and

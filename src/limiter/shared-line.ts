@@ -70,6 +70,7 @@ export class SharedLine {
         if (isLate && !waiter.mayPass(first)) throw queue.late(waiter.timeoutMs)
         if (this.#waiting >= this.#room) throw this.#noRoom(waiter)
       }
+      waiter.hasRoom = this.#waiting < this.#room
       this.#came += 1
       waiter.number = this.#came
       waiter.listen((reason) => this.#abandon(waiter, reason))
@@ -209,10 +210,11 @@ export class SharedLine {
       this.#fail(first, new TimeoutExceeded(queue.key, first.timeoutMs, waitMs))
       return true
     }
-    if (this.#waiting > this.#room) {
+    if (!this.#hasRoom(first)) {
       this.#fail(first, this.#noRoom(first))
       return true
     }
+    first.hasRoom = true
     // It may be counted under another name than it is asked for: with a prefix, say.
     this.#hearOf(queue, decision.key)
     for (const waiter of queue.waiters) {
@@ -224,6 +226,11 @@ export class SharedLine {
     return false
   }
 
+  /** Whether it may wait. Who once could is not put out by those who come later and are only being asked for. */
+  #hasRoom(waiter: Waiter): boolean {
+    return waiter.hasRoom || this.#waiting <= this.#room
+  }
+
   /** From now on the queue hears of quota of a key that comes back before its time. */
   #hearOf(queue: WaitingQueue, key: string): void {
     if (this.#hears) queue.hearOf(this.#limiter, key)
@@ -231,7 +238,7 @@ export class SharedLine {
 
   /** How long one whose turn it is may be held: not at all where too many wait. */
   #maxDelayMs(waiter: Waiter, nowMs: number): number {
-    return this.#waiting > this.#room ? 0 : Math.max(0, waiter.leftMs(nowMs))
+    return this.#hasRoom(waiter) ? Math.max(0, waiter.leftMs(nowMs)) : 0
   }
 
   /** The error of one who would be held for too long, or beside too many. */

@@ -36,6 +36,8 @@ export class Waiter {
   readonly deadlineMs: number
   /** Greater than those of all who came before. */
   number = 0
+  /** Whether it was found to be one of the `maxWaiting`. */
+  hasRoom = false
   /** The queue that it stands in, until it is admitted. */
   queueId = ""
   /**

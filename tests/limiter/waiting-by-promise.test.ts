@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
-import { acquire, type Decision, Permit, RateLimiter, type SettlingChecker, TimeoutExceeded } from "../../src/index.js"
+import {
+  acquire,
+  type Decision,
+  Permit,
+  RateLimiter,
+  type SettlingChecker,
+  TimeoutExceeded,
+  WaitingLine,
+} from "../../src/index.js"
 import { makeDecision } from "../make-decision.js"
 import { remote, settled, watch } from "./watch.js"
 
@@ -195,6 +203,33 @@ describe("acquire() over a limiter that answers by promise", () => {
     const seen = watch(acquire(limiter, "a"))
     await vi.advanceTimersByTimeAsync(100)
     expect(seen).toMatchObject({ atMs: 50, error: null })
+  })
+
+  test("keeps who waits in line where it is denied again while newcomers are being asked for", async () => {
+    const limiter = new RateLimiter("1/second")
+    for (const key of ["a", "b"]) limiter.check(key)
+    const line = new WaitingLine(remote(limiter, 50), { maxWaiting: 1 })
+    const waiting = watch(line.acquire("a", { timeout: "10s" }))
+    await vi.advanceTimersByTimeAsync(1_000)
+    // It is taken beside the line, just before the one in it asks again.
+    limiter.check("a")
+    await vi.advanceTimersByTimeAsync(30)
+    const newcomer = watch(line.acquire("b", { timeout: 0 }))
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(newcomer.value).toBeInstanceOf(Permit)
+    expect(waiting).toMatchObject({ error: null })
+    expect(waiting.value).toBeInstanceOf(Permit)
+  })
+
+  test("keeps who is to be held in line while newcomers are being asked for", async () => {
+    const limiter = new RateLimiter("1/second leaky_bucket burst 5")
+    const line = new WaitingLine(remote(limiter, 50), { maxWaiting: 2 })
+    const first = watch(line.acquire("a"))
+    await vi.advanceTimersByTimeAsync(200)
+    const held = [watch(line.acquire("a", { timeout: "10s" })), watch(line.acquire("a", { timeout: "10s" }))]
+    const newcomer = watch(line.acquire("b", { timeout: 0 }))
+    await vi.advanceTimersByTimeAsync(10_000)
+    for (const { value } of [first, ...held, newcomer]) expect(value).toBeInstanceOf(Permit)
   })
 
   test("lets the answer decide, not the deadline that passes meanwhile", async () => {
