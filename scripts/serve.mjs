@@ -10,7 +10,7 @@
 // when the port falls silent. So no workerd is left behind holding the port. wrangler starts a workerd that was killed
 // again, but does not always find back to it: then all of it is started anew.
 import { spawn, spawnSync } from "node:child_process"
-import { mkdirSync, readFileSync, rmSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -26,6 +26,7 @@ const MAX_RESTARTS = 100
 /** The guard ends with this status when it wants to be started again. */
 const RESTART = 75
 const CRASHED = "runtime crashed unexpectedly"
+const READY = "Ready on"
 const root = join(import.meta.dirname, "..")
 
 const isGuard = process.argv[2] === "--guard"
@@ -38,7 +39,7 @@ else await serve()
 function readArguments(args) {
   const at = args.findIndex((arg) => arg === "--port" || arg.startsWith("--port="))
   const rest = [...args]
-  let wanted = process.env.PORT ?? DEFAULT_PORT
+  let wanted = process.env.PORT || DEFAULT_PORT
   if (at >= 0) {
     const [option, value] = rest.splice(at, args[at] === "--port" ? 2 : 1)
     if (option === "--port" && (value === undefined || value.startsWith("-"))) {
@@ -70,11 +71,17 @@ async function serve() {
   let guard
   let exitCode = 1
   let restarts = 0
+  // What answers on the port may be another one that was started at the same moment, until this one's own says so.
+  let isReady = false
   const startGuard = () => {
     guard = spawn(process.execPath, [import.meta.filename, "--guard", "--port", String(port), ...wranglerOptions], {
       cwd: root,
-      stdio: ["pipe", "inherit", "inherit"],
+      stdio: ["pipe", "inherit", "inherit", "ipc"],
       detached: true,
+    })
+    isReady = false
+    guard.on("message", () => {
+      isReady = true
     })
     guard.stdin.on("error", () => {})
     guard.on("exit", (code) => {
@@ -101,7 +108,7 @@ async function serve() {
     await sleep(POLL_MS)
     if (!ancestors.every(isAlive)) return stop()
     if (restarts > announcedRestarts) announced = false
-    if (await accepts()) {
+    if (isReady && (await accepts())) {
       if (!announced) console.log(announcement({ url, port, wranglerOptions }))
       announced = true
       announcedRestarts = restarts
@@ -117,9 +124,12 @@ async function serve() {
 function guard() {
   const end = () => killGroup(process.pid)
   // No handler of wrangler runs when it is killed, so what it leaves of temporary folders is removed by the next start.
-  const temporary = join(root, ".sluice", String(port), "tmp")
-  rmSync(temporary, { recursive: true, force: true })
+  const temporaries = join(root, ".sluice", String(port), "tmp")
+  const temporary = join(temporaries, String(process.pid))
   mkdirSync(temporary, { recursive: true })
+  for (const name of readdirSync(temporaries)) {
+    if (!isAlive(Number(name))) rmSync(join(temporaries, name), { recursive: true, force: true })
+  }
   const wrangler = spawn(
     process.execPath,
     [
@@ -144,6 +154,7 @@ function guard() {
   wrangler.stdout.setEncoding("utf8").on("data", (text) => {
     process.stdout.write(text)
     if (text.includes(CRASHED)) process.exit(RESTART)
+    if (text.includes(READY)) process.send("ready")
   })
   // State is durable at every moment, so there is nothing to wait for.
   process.stdin.on("close", end).resume()
