@@ -398,15 +398,17 @@ describe("rateLimit() with several limits elsewhere", () => {
       expect(headers.get("ratelimit")).toBe('"default";r=0;t=5')
     })
 
-    test("charges nobody more when the time for an answer is over", async () => {
+    test("charges nobody more, and looks at nobody, when the time for an answer is over", async () => {
       const late = deferred<Decision>()
-      const [one, two] = [new FakeLimiter(() => late.promise), new FakeLimiter(admits)]
+      const peek = vi.fn(admits)
+      const [one, two] = [new FakeLimiter(() => late.promise), Object.assign(new FakeLimiter(admits), { peek })]
       const limits = [{ policy: "10/minute as one" }, { policy: { ...block, name: "two" } }]
       const options = { limits, limiter: limitersOf(one, two), timeoutMs: 10, failMode: "closed" } as const
       expect((await rateLimit(ok, options)(requestOf())).status).toBe(503)
       late.resolve(await admits())
       await settled()
       expect([one.refunds, two.checks]).toEqual([[RECEIPT], []])
+      expect(peek).not.toHaveBeenCalled()
     })
   })
 
@@ -474,6 +476,30 @@ describe("rateLimit() with several limits elsewhere", () => {
     })
     expect((await limited(requestOf())).headers.get("ratelimit")).toBe('"one";r=0;t=60, "two";r=4;t=12')
     expect((await limited(requestOf())).status).toBe(429)
+  })
+
+  test("refuses when local and the policy of one of them cannot be had, and asks nobody", async () => {
+    const [limiter, local] = [new FakeLimiter(() => decisionOf()), new FakeLimiter(() => decisionOf())]
+    const failing = () => {
+      throw new Error("gone")
+    }
+    const onDecision = vi.fn()
+    const limited = rateLimit(ok, {
+      limits: [
+        { policy: "10/minute", name: "a" },
+        { policy: failing, name: "b" },
+      ],
+      limiter: () => limiter,
+      failMode: "local",
+      localLimiter: () => local,
+      onDecision,
+      onError() {},
+    })
+    const response = await limited(requestOf())
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ reason: "fail-closed" })
+    expect(onDecision.mock.calls[0]?.[0]).toMatchObject({ allowed: false, reason: "fail-closed" })
+    expect([limiter.checks, local.checks]).toEqual([[], []])
   })
 
   test("tells in the older styles the policy of the limit that binds, as it decided", async () => {
