@@ -67,6 +67,23 @@ describe("rateLimit() with delay", () => {
     expect(other.stats("unidentified").totalAllowed).toBe(1)
   })
 
+  test("asks a limiter in memory for no charge where one of two rules would hold for too long", async () => {
+    const rules = [
+      { ...policy, name: "slow" },
+      { ...policy, period: "5s", name: "fast" },
+    ]
+    const paced = new RateLimiter(rules, { clock: new ManualClock(0) })
+    const limited = rateLimit(ok, { policy: rules, delay: { maxMs: 999 }, limiter: () => paced })
+    expect((await limited(requestOf())).status).toBe(200)
+    const [check, refund] = [vi.spyOn(paced, "check"), vi.spyOn(paced, "refund")]
+    const denied = await limited(requestOf())
+    expect(denied.status).toBe(429)
+    expect(await denied.json()).toMatchObject({ "violated-policies": ["slow"], retry_after_ms: 1 })
+    await settled()
+    expect(check).not.toHaveBeenCalled()
+    expect(refund).not.toHaveBeenCalled()
+  })
+
   test("holds for maxMs and no longer", async () => {
     const { served, limited } = limitedBy({ delay: { maxMs: 1_000 } })
     const [first, held, denied] = [limited(requestOf()), limited(requestOf()), limited(requestOf())]

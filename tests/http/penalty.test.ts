@@ -32,6 +32,19 @@ describe("rateLimit() with a penalty", () => {
     expect(next.headers.get("ratelimit")).toBe('"default";r=4;t=36, "default-2";r=14;t=18')
   })
 
+  test("asks no limiter for a charge of nothing", async () => {
+    const charge = vi.fn()
+    const onError = vi.fn()
+    const unable = new FakeLimiter(() => decisionOf())
+    for (const limiter of [Object.assign(new FakeLimiter(() => decisionOf()), { charge }), unable]) {
+      const limited = rateLimit(login, { policy: "10/minute", penalty, limiter: () => limiter, onError })
+      expect((await limited(requestOf({ "x-right": "1" }))).status).toBe(200)
+      await settled()
+    }
+    expect(charge).not.toHaveBeenCalled()
+    expect(onError).not.toHaveBeenCalled()
+  })
+
   test("sees the response's headers, the request and what the runtime gives", async () => {
     const seen = vi.fn(() => 0)
     const handler = (_request: Request, _env: object) => new Response(null, { headers: { "x-login": "failed" } })

@@ -397,6 +397,22 @@ describe("rateLimit() with something that throws", () => {
     expect(response.headers.has("ratelimit-policy")).toBe(false)
   })
 
+  test("does not hold the response for onError, but tells the runtime's waitUntil", async () => {
+    const hook = deferred<void>()
+    const context = { waitUntil: vi.fn<(work: Promise<unknown>) => void>() }
+    const limited = rateLimit((_request: Request, _env: object, _ctx: typeof context) => ok(), {
+      policy: "10/minute",
+      limiter: failing,
+      onError: () => hook.promise,
+    })
+    expect((await limited(requestOf(), {}, context)).status).toBe(200)
+    const waits = context.waitUntil.mock.calls.map(([work]) => work)
+    expect(waits).toHaveLength(1)
+    expect(await Promise.race([waits[0], settled().then(() => "pending")])).toBe("pending")
+    hook.resolve()
+    expect(await waits[0]).toBeUndefined()
+  })
+
   test("goes on whatever the hooks do", async () => {
     const onError = vi.fn(() => Promise.reject(new Error("again")))
     const onDecision = async () => {

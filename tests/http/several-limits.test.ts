@@ -546,6 +546,22 @@ describe("rateLimit() with several limits elsewhere", () => {
     expect(check).not.toHaveBeenCalled()
   })
 
+  test.each(["limiter", "group"])("leaves no rejection unhandled where the checkAll of one %s fails", async (whose) => {
+    const unhandled = vi.fn()
+    process.on("unhandledRejection", unhandled)
+    const [onError, check] = [vi.fn(), vi.fn()]
+    const checkAll = () => Promise.reject(new Error("gone"))
+    const single = { check, refund: () => {}, ...(whose === "group" ? { group: { checkAll } } : { checkAll }) }
+    const byKey = twoLimits.map((limit, index) => ({ ...limit, key: () => `key ${index}` }))
+    const limited = rateLimit(ok, { limits: byKey, limiter: () => single, failMode: "open", onError })
+    expect((await limited(requestOf())).status).toBe(200)
+    await settled()
+    process.off("unhandledRejection", unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+    expect(onError.mock.calls.map(([error]) => String(error))).toEqual(["Error: gone"])
+    expect(check).not.toHaveBeenCalled()
+  })
+
   test("asks one SluiceClient for several keys in one call, and charges none for what one denies", async () => {
     const token = "a-token-for-the-tests"
     const api = createApi({
