@@ -115,6 +115,7 @@ const MODULES_OF_PAGES = {
 export { formatDuration } from "./src/policy/format-duration.ts"
 export { formatPolicy } from "./src/policy/format-policy.ts"
 export { formatSpan } from "./src/lib/format-span.ts"
+export { withNameIfFits } from "./src/api/told-limit.ts"
 export { parsePolicy } from "./src/policy/parse-policy.ts"
 export { BURST_ALGORITHMS } from "./src/policy/parse-rule.ts"
 export { reasonInSpans } from "./src/policy/reason-in-spans.ts"

@@ -216,6 +216,59 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     await page.close()
   }, 60_000)
 
+  test("rules of a tier's limit are written without the name of that limit, and bear it when they are changed", async () => {
+    await client.define("plan\ntier:pro", "100/minute as plan")
+    await client.define("plan\ntenant:acme", "10/second as plan-10-per-1s; 1000/hour as plan-1000-per-1h")
+    const page = await openLimits()
+    await rowOf(page, "plan\\u{a}tier:pro").getByText("100/minute", { exact: true }).waitFor()
+    await rowOf(page, "plan\\u{a}tenant:acme").getByText("10/second; 1000/hour", { exact: true }).waitFor()
+    const rules = page.getByLabel("Rules (such as")
+    await edit(page, "plan\\u{a}tier:pro")
+    await page.getByLabel("Units", { exact: true }).fill("90")
+    await save(page)
+    expect(await client.limit("plan\ntier:pro")).toMatchObject({ policy: { name: "plan", rules: [{ limit: 90 }] } })
+    await edit(page, "plan\\u{a}tier:pro")
+    await page.getByRole("button", { name: "As text" }).click()
+    expect(await rules.inputValue()).toBe("90/minute")
+    await rules.fill("80/minute")
+    await save(page)
+    expect(await client.limit("plan\ntier:pro")).toMatchObject({ policy: { name: "plan", rules: [{ limit: 80 }] } })
+    await edit(page, "plan\\u{a}tenant:acme")
+    await rules.fill("30/second; 1000/hour")
+    await save(page)
+    const { policy } = (await client.limit("plan\ntenant:acme"))!
+    expect(policy.rules.map(({ name }) => name)).toEqual(["plan-30-per-1s", "plan-1000-per-1h"])
+    await page.close()
+  }, 60_000)
+
+  test("a policy that the short form cannot say has no name of its limit either, in the list and of a key", async () => {
+    await client.define("login", { limit: 3, period: "1m", block: "15m", name: "login" })
+    await client.define("mixed", [
+      { limit: 3, period: "1m", block: "15m", name: "mixed-3-per-1m" },
+      "9/hour as mixed-9-per-1h",
+      "20/day as daily",
+    ])
+    const texts = {
+      login: '{"limit":3,"period":"1m","block":"15m"}',
+      mixed: '[{"limit":3,"period":"1m","block":"15m"},"9/hour","20/day as daily"]',
+    }
+    const page = await openLimits()
+    const rules = page.getByLabel("Rules (such as")
+    for (const [name, text] of Object.entries(texts)) {
+      const before = await canonical(name)
+      await rowOf(page, name).getByText(text, { exact: true }).waitFor()
+      await edit(page, name)
+      if (name === "login") await page.getByRole("button", { name: "As text" }).click()
+      expect(await rules.inputValue()).toBe(text)
+      await save(page)
+      expect(await canonical(name)).toBe(before)
+      await page.getByRole("button", { name, exact: true }).click()
+      await page.getByRole("definition").getByText(text, { exact: true }).waitFor()
+      await page.getByRole("button", { name: "Limits", exact: true }).click()
+    }
+    await page.close()
+  }, 60_000)
+
   test("a new limit can be of several rules, and what its fields said stays said", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "New limit" }).click()

@@ -1,7 +1,15 @@
 import { post } from "./api.js"
 import { h, shown } from "./dom.js"
-import { ALGORITHMS, BURST_ALGORITHMS, formatDuration, formatPolicy, parsePolicy, RULE_NAME } from "./policies.js"
-import { policyText } from "./policy-text.js"
+import {
+  ALGORITHMS,
+  BURST_ALGORITHMS,
+  formatDuration,
+  formatPolicy,
+  parsePolicy,
+  RULE_NAME,
+  withNameIfFits,
+} from "./policies.js"
+import { nameForRules, policyText } from "./policy-text.js"
 
 const ANCHORS = [
   ["epoch", "by the clock"],
@@ -160,6 +168,12 @@ export function editLimit({ act, onDone }, status) {
     throw new Error(`The limit was changed meanwhile, to ${shown(policyText(known), 200)}. Edit it anew from the list.`)
   }
 
+  /** Rules that bore the limit's name bear it when they are changed, where they can. */
+  function withNames(policy) {
+    if (!bearsName) return policy
+    return JSON.parse(withNameIfFits(parsePolicy(policy), nameForRules(status.limit)).canonical)
+  }
+
   async function define() {
     const policy = part.read()
     // A limit that is there keeps its rules' names; a new one's rules bear its own where they can.
@@ -169,7 +183,7 @@ export function editLimit({ act, onDone }, status) {
     const known = found?.limit === value ? found : null
     if (!isNew) {
       requireUnchanged(known)
-      return post("/v1/limits", { [bearsName ? "name" : "key"]: value, policy })
+      return post("/v1/limits", { key: value, policy: withNames(policy) })
     }
     if (known !== null) throw new Error("There is a limit of this name already. The list lets you edit it.")
     return post("/v1/limits", { [RULE_NAME.test(value) ? "name" : "key"]: value, policy })

@@ -2,6 +2,7 @@ import { post } from "./api.js"
 import { h, number, shown, table, time } from "./dom.js"
 import { makeLatest } from "./latest.js"
 import { formatSpan, parsePolicy, reasonInSpans } from "./policies.js"
+import { policyText } from "./policy-text.js"
 
 /** How much of the history is shown at first, and at most. */
 const FIRST_SHOWN = 10
@@ -213,7 +214,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
         {},
         pairs([
           ["Limit", shown(explained.limit)],
-          ["Policy", shown(explained.definition_text, 1_000)],
+          ["Policy", shown(policyText(explained), 1_000)],
           ["Blocked", blocked === 0 ? "no" : `for ${inUnits(blocked)}`],
           [
             "Allowed",
