@@ -41,7 +41,10 @@ export interface ApiOptions {
   readonly clock?: Clock
   /** What `/v1/health` tells: `version`, `storage`. */
   readonly about?: ApiContext["about"]
-  /** The names of limits and groups that a configuration gives, which `/metrics` tells: no keys. Default none. */
+  /**
+   * The names of limits and groups that a configuration gives, which `/metrics` and the limits' statuses tell: no keys.
+   * Default none.
+   */
   readonly givenNames?: ReadonlySet<string>
   /** How many limits a check of that name asks, which is more than one of a group; default 1. */
   readonly limitsAsked?: ApiContext["limitsAsked"]

@@ -203,6 +203,12 @@ export const status: Schema<StatusJson> = component(
     ...stats,
     limit: text({ description: "The limit that the key is under." }),
     fixed: optional(flag({ description: "True where that limit cannot be changed or removed here; else not there." })),
+    configured: optional(
+      flag({
+        description:
+          "True where a configuration gives that limit, and puts it back when it is read anew; else not there.",
+      }),
+    ),
     ...policyTold,
     ...state,
   }),

@@ -85,6 +85,7 @@ export interface StatusJson extends StatsJson, StateJson, PolicyJson {
   readonly reset_at: string
   readonly limit: string
   readonly fixed?: boolean
+  readonly configured?: boolean
 }
 
 export interface TopJson extends StatsJson {

@@ -2,6 +2,23 @@ import { describe, expect, test } from "vitest"
 import { serveApi } from "./serve-api.js"
 
 describe("/v1/limits", () => {
+  test("a status tells whether a configuration gives the limit, or fixes it", async () => {
+    const { ask } = serveApi(
+      { given: "5/minute", fixed: "5/minute", loose: "5/minute" },
+      { givenNames: new Set(["given", "fixed"]), fixedNames: new Set(["fixed"]) },
+    )
+    const toldOf = async (body: object) => {
+      const { fixed, configured } = (await ask("POST", "/v1/status", body)).json
+      return { fixed, configured }
+    }
+    expect(await toldOf({ key: "given" })).toEqual({ configured: true })
+    expect(await toldOf({ key: "a", limit: "given" })).toEqual({ configured: true })
+    expect(await toldOf({ key: "fixed" })).toEqual({ fixed: true })
+    expect(await toldOf({ key: "loose" })).toEqual({})
+    const listed: { key: string; configured?: boolean }[] = (await ask("GET", "/v1/limits")).json
+    expect(listed.filter(({ configured }) => configured).map(({ key }) => key)).toEqual(["given"])
+  })
+
   test("POST configures a key by rate and per, GET tells its status", async () => {
     const { ask } = serveApi()
     const made = await ask("POST", "/v1/limits", {

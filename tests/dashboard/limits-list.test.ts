@@ -69,6 +69,30 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
+  test("says of a limit of the configuration file that an edit does not outlast a reading of the file", async () => {
+    const page = await dashboard.open()
+    await page.route("**/v1/limits", async (route) => {
+      if (route.request().method() === "POST") return route.continue()
+      const statuses: { key: string }[] = await (await route.fetch()).json()
+      await route.fulfill({
+        json: statuses.map((each) => ({ ...each, ...(each.key === "limit-001" && { configured: true }) })),
+      })
+    })
+    await dashboard.logIn(page)
+    await page.getByRole("button", { name: "Limits" }).click()
+    const dialog = page.getByRole("dialog")
+    const warning = dialog.getByText("lasts until the server reads the file anew")
+    await page.getByRole("button", { name: "Edit limit-000" }).click()
+    await dialog.waitFor()
+    expect(await warning.count()).toBe(0)
+    await page.keyboard.press("Escape")
+    await page.getByRole("button", { name: "Edit limit-001" }).click()
+    await warning.waitFor()
+    await page.getByRole("button", { name: "Save" }).click()
+    await page.getByText("Saved for now. What was used stays used.", { exact: true }).waitFor()
+    await page.close()
+  }, 60_000)
+
   test("keeps the focus on the button of a row that was edited by the keyboard", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "Edit limit-040" }).focus()

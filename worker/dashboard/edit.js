@@ -24,6 +24,10 @@ const HAVE = {
   offset: ["fixed_window"],
 }
 
+const OF_FILE_ID = "of-file"
+const OF_FILE =
+  "The server's configuration file has this limit. What is saved here lasts until the server reads the file anew, as it does when it starts: change it there too."
+
 /** The fields of one rule: all that its algorithm has, and nothing else. */
 function ruleFields(policy) {
   const rule = policy?.rules[0]
@@ -157,7 +161,8 @@ export function editLimit({ act, onDone }, status) {
     forgetEdit()
     if (isOvertaken) tellDone(status.key)
   }
-  const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose })
+  const described = status?.configured ? { "aria-describedby": OF_FILE_ID } : {}
+  const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", ...described, onclose })
 
   /** Others may edit too: what they did is not undone unseen. */
   function requireUnchanged(known) {
@@ -225,7 +230,7 @@ export function editLimit({ act, onDone }, status) {
       async onsubmit(event) {
         event.preventDefault()
         problem.textContent = ""
-        const told = isNew ? "Saved." : "Saved. What was used stays used."
+        const told = isNew ? "Saved." : `Saved${status.configured ? " for now" : ""}. What was used stays used.`
         const saved = await act(define, { done: () => told, tellWrong: tellProblem })
         if (saved === undefined) return
         dialog.close()
@@ -233,6 +238,7 @@ export function editLimit({ act, onDone }, status) {
       },
     },
     h("label", {}, "Name", name),
+    status?.configured ? h("p", { id: OF_FILE_ID }, OF_FILE) : null,
     ...part.rows,
     problem,
     h(

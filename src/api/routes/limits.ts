@@ -112,14 +112,15 @@ function readPeriod(field: "per" | "period", period: string | number | undefined
  * @throws {LimitNotFound} that tells what is there by that name instead: a group
  */
 async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
-  const { limits, clock, fixedNames } = context
+  const { limits, clock, fixedNames, givenNames } = context
   try {
     const [state, stats] = await Promise.all([limits.status(of, choice), limits.stats(of, choice)])
     const limit = await findLimitFor((name) => limits.limit(name), of, choice)
     // Removed meanwhile.
     if (limit === null) return null
     const told = statusJson(state, stats, limit, clock.now())
-    return fixedNames.has(limit.name) ? { ...told, fixed: true } : told
+    if (fixedNames.has(limit.name)) return { ...told, fixed: true }
+    return givenNames.has(limit.name) ? { ...told, configured: true } : told
   } catch (error) {
     if (error instanceof LimitNotFound && error.known === undefined) return null
     throw error
