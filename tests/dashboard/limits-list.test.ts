@@ -145,6 +145,38 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
+  test("says that an answer is waited for, where nothing is there to be seen before it", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    const state = page.locator("header").getByRole("status")
+    for (const { name, path, isThere } of [
+      { name: "Limits", path: "**/v1/limits", isThere: page.getByRole("heading", { name: "Limits", level: 2 }) },
+      { name: "limit-000", path: "**/v1/explain", isThere: page.getByText("would be allowed") },
+    ]) {
+      const held: Route[] = []
+      await page.route(path, (route) => {
+        held.push(route)
+      })
+      await page.getByRole("button", { name, exact: true }).click()
+      await state.getByText("Loading …", { exact: true }).waitFor()
+      for (const route of held) await route.continue()
+      await isThere.waitFor()
+      expect(await state.textContent()).toBe("")
+      await page.unroute(path)
+    }
+    // Whoever goes elsewhere meanwhile is told of that.
+    const held: Route[] = []
+    await page.route("**/v1/limits", (route) => {
+      held.push(route)
+    })
+    await page.getByRole("button", { name: "Limits", exact: true }).click()
+    await state.getByText("Loading …", { exact: true }).waitFor()
+    await page.getByRole("button", { name: "Overview", exact: true }).click()
+    await state.getByText("live", { exact: true }).waitFor()
+    for (const route of held) await route.continue()
+    await page.close()
+  }, 60_000)
+
   test("a server that does not answer is told until it does, whoever presses Retry", async () => {
     const page = await dashboard.open()
     await dashboard.logIn(page)

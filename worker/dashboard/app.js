@@ -9,6 +9,9 @@ const VIEWS = { overview: overviewView, limits: limitsView, key: keyView }
 
 /** After how long a server that did not answer is asked again. */
 const AGAIN_MS = 10_000
+/** After how long it is told that an answer is still waited for, where nothing is there to be seen before it. */
+const SLOW_MS = 300
+const LOADING = "Loading …"
 
 const main = document.getElementById("main")
 const nav = document.getElementById("nav")
@@ -19,6 +22,7 @@ let leave = () => {}
 let forgetting = 0
 let problemOf = null
 let shownPlace = null
+let loading = 0
 
 /** Tells something that went well or wrong, for some seconds. What goes on being wrong is read out once. */
 function tell(text, ofProblem = null) {
@@ -34,6 +38,26 @@ function tell(text, ofProblem = null) {
 /** A problem is over when the same goes well. */
 function forgetProblem(what) {
   if (problemOf === what) tell("")
+}
+
+/**
+ * Tells that an answer is waited for, once that takes long.
+ *
+ * @returns ends it, unless another is waited for by then
+ */
+function tellLoading() {
+  endLoading()
+  const own = setTimeout(() => write(state, LOADING), SLOW_MS)
+  loading = own
+  return () => {
+    if (loading === own) endLoading()
+  }
+}
+
+function endLoading() {
+  clearTimeout(loading)
+  loading = 0
+  if (state.textContent === LOADING) state.textContent = ""
 }
 
 /**
@@ -68,6 +92,7 @@ async function act(work, { done, tellWrong, what = shownPlace, isLatest = () => 
  */
 async function load(work, tellWrong) {
   const place = shownPlace
+  const endOwn = tellLoading()
   try {
     const result = await work()
     forgetProblem(place)
@@ -79,6 +104,8 @@ async function load(work, tellWrong) {
     if (tellWrong !== undefined) tellWrong(error.message)
     else tell(error.message, place)
     return undefined
+  } finally {
+    endOwn()
   }
 }
 
@@ -96,6 +123,7 @@ const isAway = (error) =>
  */
 function show(place, how = "push") {
   leave()
+  endLoading()
   if (how === "push") {
     if (shownPlace !== null) history.replaceState({ ...shownPlace, scrollY }, "")
     history.pushState(place, "", "#")
@@ -131,6 +159,7 @@ function showLogin(reason) {
   interruptEdit()
   nav.hidden = true
   logout.hidden = true
+  endLoading()
   state.textContent = ""
   // What went wrong in the view before is no matter of the form.
   tell("")
@@ -159,6 +188,7 @@ function showLogin(reason) {
 /** Says that nobody answers, or that nothing is let in, until it is otherwise. */
 function showAway(error) {
   leave()
+  endLoading()
   const again = setTimeout(start, AGAIN_MS)
   leave = () => clearTimeout(again)
   const isRefused = error instanceof ApiProblem && error.status < 500
@@ -188,6 +218,7 @@ away.section = h(
 
 async function start() {
   const place = shownPlace
+  const endOwn = tellLoading()
   try {
     await get("/v1/health")
   } catch (error) {
@@ -195,6 +226,8 @@ async function start() {
     if (place !== shownPlace) return
     if (!isRefusal(error)) return showAway(error)
     return showLogin(session.token === null ? undefined : error.message)
+  } finally {
+    endOwn()
   }
   if (place !== shownPlace) return
   logout.hidden = session.token === null
