@@ -163,6 +163,7 @@ describe("EmbeddedLimiter, a call repeated while the first is being committed", 
   const REPEATED: readonly Call[] = [
     ["refund", (limits, [first]) => limits.refund(first!)],
     ["settle", (limits, [, second]) => limits.settle(second!, 1)],
+    ["charge", (limits) => limits.charge("k", 1)],
     ["unblock", (limits) => limits.unblock("blocked")],
     ["reset", (limits) => limits.reset("k")],
     ["remove", (limits) => limits.remove("api")],
