@@ -1,12 +1,16 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
-import { afterAll, describe, expect, test, vi } from "vitest"
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { closeOnSignals } from "../../src/embedded/shutdown.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
+import { turn } from "../ledger/watched-port.js"
 import { open } from "./store-files.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
 afterAll(removeFolders)
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 vi.setConfig({ testTimeout: 60_000 })
 
 /** More than the listeners that Node takes without a warning. */
@@ -57,6 +61,14 @@ async function remainingOfAll(path: string): Promise<number[]> {
   return found
 }
 
+/** No process hears this one but on Windows, so that nobody else listens to it. */
+const UNHEARD = "SIGBREAK"
+
+/** Sees which signals the process would send, and sends none. */
+function watchKill() {
+  return vi.spyOn(process, "kill").mockReturnValue(true)
+}
+
 const ALL_FLUSHED = Array.from({ length: LIMITERS }, () => 5)
 
 describe("closeOn of many limiters", () => {
@@ -98,13 +110,7 @@ describe("closeOn of many limiters", () => {
   })
 
   test("closes those that are opened while others are closed, before the process ends", async () => {
-    // No process hears this one but on Windows, so that nobody else listens to it.
-    const signal = "SIGBREAK"
-    const ended = Promise.withResolvers<unknown[]>()
-    const kill = vi.spyOn(process, "kill").mockImplementation((...asked) => {
-      ended.resolve(asked)
-      return true
-    })
+    const kill = watchKill()
     const closed: string[] = []
     const limiterOf = (name: string, onClose = () => {}) => ({
       flush: async () => {},
@@ -115,15 +121,32 @@ describe("closeOn of many limiters", () => {
     })
     const later = limiterOf("later")
     closeOnSignals(
-      limiterOf("first", () => closeOnSignals(later, [signal])),
-      [signal],
+      limiterOf("first", () => closeOnSignals(later, [UNHEARD])),
+      [UNHEARD],
     )
-    process.emit(signal, signal)
-    const asked = await ended.promise
-    kill.mockRestore()
-    expect(asked).toEqual([process.pid, signal])
+    process.emit(UNHEARD, UNHEARD)
+    await vi.waitUntil(() => kill.mock.calls.length > 0)
+    expect(kill.mock.calls).toEqual([[process.pid, UNHEARD]])
     expect(closed).toEqual(["first", "later"])
-    expect(process.listenerCount(signal)).toBe(0)
+    expect(process.listenerCount(UNHEARD)).toBe(0)
+  })
+
+  test("closes each once, and the process ends by one signal, where it is asked again meanwhile", async () => {
+    const kill = watchKill()
+    const closing = Promise.withResolvers<void>()
+    const close = vi.fn(() => closing.promise)
+    closeOnSignals({ flush: async () => {}, close }, [UNHEARD])
+    for (let times = 0; times < 3; times++) {
+      process.emit(UNHEARD, UNHEARD)
+      await turn()
+    }
+    expect([close.mock.calls.length, kill.mock.calls.length]).toEqual([1, 0])
+    closing.resolve()
+    await vi.waitUntil(() => kill.mock.calls.length > 0)
+    await turn()
+    expect(kill.mock.calls).toEqual([[process.pid, UNHEARD]])
+    expect(close).toHaveBeenCalledOnce()
+    expect(process.listenerCount(UNHEARD)).toBe(0)
   })
 
   test.each([
