@@ -199,6 +199,25 @@ export const repeatCases: readonly LedgerCase[] = [
       await ledger.close()
     },
   },
+  ...(["ahead", "batch"] as const).map(
+    (sync): LedgerCase => ({
+      name: `sync ${sync}: what is told again waits for the first one's commit, where the first waited for nothing`,
+      async run(makePort) {
+        const ledger = await Ledger.open(makePort(), { core, sync })
+        const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
+        // The second check of a key is granted units.
+        for (let checks = 0; checks < 2; checks++) {
+          ledger.check(limit, "a", 1, START_MS)
+          await ledger.commit()
+        }
+        expect(ledger.check(limit, "a", 1, START_MS, "x").needsCommit).toBe(false)
+        const again = { limit, key: "a", cost: 1, id: "x" }
+        expect(ledger.check(limit, "a", 1, START_MS, "x").needsCommit).toBe(true)
+        expect(ledger.checkAll([again], START_MS)[0]!.needsCommit).toBe(true)
+        await ledger.close()
+      },
+    }),
+  ),
   {
     name: "checkAll() with ids: a group is told again with its receipts, after a crash and a compaction too",
     async run(makePort) {
