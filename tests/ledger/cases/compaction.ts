@@ -13,6 +13,9 @@ import { steppedPort, turn, WatchedPort } from "../watched-port.js"
 
 const HOUR_MS = 3_600_000
 
+/** More than one commit drops. */
+const SEGMENTS = 600
+
 const POLICIES = [
   ["3/second", { limit: 20, period: "1m", algorithm: "sliding_window_log" as const }],
   { limit: 4, period: "5s", algorithm: "sliding_window" as const, block: "2s" },
@@ -327,6 +330,53 @@ export const compactionCases: readonly LedgerCase[] = [
         expect(new Set(ids.map((id) => Math.floor(-id / 65_536)))).toEqual(new Set([round + 1]))
       }
       await ledger.close()
+    },
+  },
+  {
+    name: "opening drops the covered segments that a compaction left when it broke off",
+    async run(makePort) {
+      const port = makePort()
+      const options = { core, compactBytes: Number.POSITIVE_INFINITY }
+      const breaks = { atDrop: Number.POSITIVE_INFINITY, drops: 0 }
+      const breaking: LedgerPort = {
+        sql: {
+          rows: (statement, ...values) => port.sql.rows(statement, ...values),
+          transaction: (work) => port.sql.transaction(work),
+          run(statement, ...values) {
+            if (statement.startsWith("DELETE") && ++breaks.drops >= breaks.atDrop) throw new Error("the disk is gone")
+            port.sql.run(statement, ...values)
+          },
+        },
+        sha256: (bytes) => port.sha256(bytes),
+        defer: (work) => port.defer(work),
+        after: (ms, work) => port.after(ms, work),
+      }
+      const ledger = await Ledger.open(breaking, options)
+      const limit = ledger.define("l", parsePolicy("1000/day"), START_MS)
+      // Each fills a segment.
+      const keys = Array.from({ length: 8 }, (_, key) => `${key}`.repeat(500))
+      for (let segment = 1; segment <= SEGMENTS; segment++) {
+        for (const key of keys) ledger.check(limit, key, 1, START_MS)
+        await ledger.commit()
+      }
+      // Not of the commit that puts the snapshot in force, but of one that only drops.
+      breaks.atDrop = SEGMENTS
+      await expect(ledger.compact()).rejects.toBeInstanceOf(StoreUnavailable)
+      ledger.abandon()
+      const { oldestSequence } = await recover(port, core, readRows(port))
+      const covered = () => readRows(port).filter(({ id }) => id > 0 && id < oldestSequence).length
+      expect(covered()).toBeGreaterThan(0)
+      expect(covered()).toBeLessThan(SEGMENTS)
+      const again = await Ledger.open(port, options)
+      expect(covered()).toBe(0)
+      again.check(again.limit("l")!, keys[0]!, 1, START_MS)
+      // This one knows nothing of what was covered before.
+      await again.compact()
+      await again.close()
+      const last = await Ledger.open(port, options)
+      expect(last.limit("l")!.openKeys().peek(keys[0]!, 0, START_MS).remaining).toBe(1_000 - SEGMENTS - 1)
+      expect((await last.verify()).replayEqualsLive).toBe(true)
+      await last.close()
     },
   },
   {
