@@ -1,11 +1,17 @@
-import { mkdirSync, renameSync } from "node:fs"
+import fs, { mkdirSync, renameSync } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { afterAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { WalSync } from "../../src/embedded/wal-sync.node.js"
+import { turn } from "../ledger/watched-port.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
 afterAll(removeFolders)
+afterEach(() => {
+  vi.restoreAllMocks()
+  syncBuiltinESMExports()
+})
 
 const COMMITS = 200
 const TRY_EVERY = 65
@@ -47,6 +53,14 @@ async function syncedBeside(commit: () => Promise<void> | undefined): Promise<nu
     await syncing
   }
   return beside
+}
+
+/** Holds the end of each sync beside the thread, until the test tells how it ended. */
+function holdSyncs() {
+  const ends: fs.NoParamCallback[] = []
+  const fdatasync = vi.spyOn(fs, "fdatasync").mockImplementation((_file, end) => void ends.push(end))
+  syncBuiltinESMExports()
+  return { ends, fdatasync }
 }
 
 describe("WalSync", () => {
@@ -97,6 +111,40 @@ describe("WalSync", () => {
     takesMs = 0
     expect(await commits(3)).toEqual([true, false, false])
     expect(count()).toBe(9)
+    walSync.close()
+    database.close()
+  })
+
+  test("syncs the log once for each commit beside the thread, which is made when that is over", async () => {
+    const { ends, fdatasync } = holdSyncs()
+    const { database, path, walSync, commit } = openDatabase(0)
+    // The first is synced by SQLite.
+    commit(false)
+    expect(fdatasync).not.toHaveBeenCalled()
+    for (let time = 1; time <= 3; time++) {
+      const made = vi.fn()
+      const syncing = commit(false)!.then(made)
+      await turn()
+      expect(fdatasync).toHaveBeenCalledTimes(time)
+      expect(fs.fstatSync(fdatasync.mock.lastCall![0]).ino).toBe(fs.statSync(path).ino)
+      expect(made).not.toHaveBeenCalled()
+      ends.at(-1)!(null)
+      await syncing
+    }
+    walSync.close()
+    database.close()
+  })
+
+  test("fails a commit whose sync fails, and no other", async () => {
+    const { ends } = holdSyncs()
+    const { database, walSync, commit } = openDatabase(0)
+    commit(false)
+    const [failing, later] = [commit(false), commit(false)]
+    const error = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" })
+    ends[0]!(error)
+    ends[1]!(null)
+    await expect(failing).rejects.toBe(error)
+    await expect(later).resolves.toBeUndefined()
     walSync.close()
     database.close()
   })
