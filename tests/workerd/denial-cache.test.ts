@@ -4,6 +4,7 @@ import { rateLimit } from "../../src/http/index.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { CostError } from "../../src/types/errors.js"
 import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
+import { faultyBinding } from "./faulty-binding.js"
 import { clockedLimiter, freshName, realLimiter } from "./objects.js"
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
@@ -98,6 +99,17 @@ describe("the denial cache of EdgeLimiter", () => {
     expect(await limiter.check("a")).toMatchObject({ reason: "blocked" })
     expect(await limiter.check("a")).toMatchObject({ reason: "cached" })
     await limiter.unblock("a")
+    expect(await limiter.allow("a")).toBe(true)
+  })
+
+  test("is dropped by reset() also where a check is denied while it is on its way", async () => {
+    const network = faultyBinding(env.LIMITER, (verb) => (verb === "reset" ? "late-call" : "none"))
+    const limiter = new EdgeLimiter(network.binding, "1/day", { name: freshName(), denialCache: new DenialCache() })
+    await limiter.check("a")
+    const reset = limiter.reset("a")
+    expect(await limiter.allow("a")).toBe(false)
+    network.answer()
+    await reset
     expect(await limiter.allow("a")).toBe(true)
   })
 

@@ -26,6 +26,17 @@ describe("the alarm of LimiterObject", () => {
     expect(alarm).toBeLessThanOrEqual(Date.now() + 60_000 + HOUR_MS)
   })
 
+  test("is set by a first check that is refused too: its policy is stored", async () => {
+    const { limiter, object } = clockedLimiter("10/minute")
+    const text = subjectTextOf(limiter.policy.canonical)
+    await runInDurableObject(object(), async (instance) => {
+      await expect((async () => instance.decide("", text, 1))()).rejects.toThrow()
+    })
+    const { tables, alarm } = await stored(object())
+    expect(tables).not.toEqual([])
+    expect(alarm).not.toBeNull()
+  })
+
   test("is set once: later checks write no row for it", async () => {
     const { limiter, object } = realLimiter("1000/day")
     await limiter.check("a")

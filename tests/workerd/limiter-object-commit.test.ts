@@ -105,6 +105,44 @@ describe("LimiterObject", () => {
     })
   })
 
+  test.each(["settle", "charge", "block", "unblock", "reset"] as const)(
+    "tells %s() no sooner than the check that was asked before it",
+    async (verb) => {
+      const { limiter, object } = clockedLimiter("10/minute")
+      const subject = { key: "a", policy: limiter.policy.canonical }
+      const text = subjectTextOf(limiter.policy.canonical)
+      const { receipt } = await limiter.check("a")
+      await runInDurableObject(object(), async (instance) => {
+        const told: string[] = []
+        const change = {
+          settle: () => instance.settle(subject, receipt!, 1),
+          charge: () => instance.charge(subject, 1),
+          block: () => instance.block(subject, 1_000),
+          unblock: () => instance.unblock(subject),
+          reset: () => instance.reset(subject),
+        }[verb]
+        // While its commit is on its way, those of the others wait.
+        await instance.decide("a", text, 1)
+        const check = Promise.resolve(instance.decide("a", text, 1)).then(() => told.push("check"))
+        const changed = change().then(() => told.push(verb))
+        await Promise.all([changed, check])
+        expect(told).toEqual(["check", verb])
+      })
+    },
+  )
+
+  test("a draw that is repeated is told what it was granted, though less is left", async () => {
+    const { limiter, object } = clockedLimiter("1000/day fixed_window")
+    const subject = { key: "a", policy: limiter.policy.canonical }
+    const draw = () =>
+      object().draw(subject, { cost: 1, demand: 0, units: 1_000, ifBusy: true, giveBack: [], id: "draw" })
+    for (let check = 0; check < 200; check++) await limiter.check("a")
+    const first = await draw()
+    expect(first.decision).toMatchObject({ allowed: true, cost: 400, remaining: 400 })
+    expect(await draw()).toEqual(first)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 400 })
+  })
+
   test("writes nothing for questions", async () => {
     const { limiter, object } = clockedLimiter("3/minute")
     await limiter.check("a")

@@ -128,6 +128,19 @@ describe("LimiterObject in each sync mode", () => {
     }
   })
 
+  test("is the strictest of those of the checks that are decided together", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window")
+    const policy = limiter.policy.canonical
+    const checks = [
+      { subject: { key: "a", policy, sync: "batch" }, cost: 1 },
+      { subject: { key: "b", policy, sync: "always" }, cost: 1 },
+    ] as const
+    await object().checkAll(checks, "first")
+    const { commits } = await object().report()
+    await object().checkAll(checks, "second")
+    expect(await object().report()).toMatchObject({ commits: commits + 1 })
+  })
+
   test("changes with the caller: the strictest that asked counts, and nothing is lost", async () => {
     const name = freshName()
     const under = (sync: "always" | "ahead" | "batch") =>
@@ -136,9 +149,13 @@ describe("LimiterObject in each sync mode", () => {
     for (let check = 0; check < 10; check++) await under("ahead").check("a")
     const decisions = await Promise.all(times(10, () => under("always").check("a")))
     expect(Math.min(...decisions.map(({ remaining }) => remaining))).toBe(970)
-    await under("batch").check("a")
-    await evictDurableObject(env.LIMITER.getByName(`${name}\na`))
-    expect(await under("always").status("a")).toMatchObject({ remaining: 969 })
+    const object = () => env.LIMITER.getByName(`${name}\na`)
+    const { commits, rowsWritten } = await object().report()
+    for (const sync of ["batch", "ahead", "always"] as const) await under(sync).check("a")
+    // Each its own: none is put off, and none closes the log and opens it in another mode.
+    expect(await object().report()).toMatchObject({ commits: commits + 3, rowsWritten: rowsWritten + 3 })
+    await evictDurableObject(object())
+    expect(await under("always").status("a")).toMatchObject({ remaining: 967 })
   })
 
   test.each(["always", "ahead", "batch"] as const)(
