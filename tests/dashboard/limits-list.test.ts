@@ -66,6 +66,7 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.getByRole("button", { name: "Edit limit-000" }).waitFor()
     expect(await page.getByRole("button", { name: "Edit limit-001" }).count()).toBe(0)
     await page.getByRole("row").filter({ hasText: "limit-001" }).getByText("by settings").waitFor()
+    await page.unrouteAll({ behavior: "wait" })
     await page.close()
   }, 60_000)
 
@@ -90,6 +91,8 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await warning.waitFor()
     await page.getByRole("button", { name: "Save" }).click()
     await page.getByText("Saved for now. What was used stays used.", { exact: true }).waitFor()
+    // The list is on its way anew.
+    await page.unrouteAll({ behavior: "wait" })
     await page.close()
   }, 60_000)
 
